@@ -1,0 +1,70 @@
+"""People, service accounts and their API tokens."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from accounts.roles import Actor, Kind, Role
+
+
+class User(AbstractUser):
+    """A named person; the role decides what the person may do, the e-mail address where alerts go."""
+
+    email = models.EmailField("e-mail address", unique=True)
+    role = models.CharField(max_length=20, choices=[(role.value, role.value.replace("_", " ")) for role in Role], default=Role.MEMBER)
+    time_zone = models.CharField(max_length=40, default="UTC", help_text="IANA name; mails show this zone with UTC in brackets")
+    alerted = models.BooleanField(default=False, help_text="gets an e-mail for every crossing and escalation")
+
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(role__in=[role.value for role in Role]), name="user_role_known"),
+        ]
+
+    @property
+    def display_name(self) -> str:
+        """The full name, or the user name where none was given."""
+        return self.get_full_name() or self.username
+
+    @property
+    def initials(self) -> str:
+        """Up to two letters for the avatar."""
+        return "".join(part[0] for part in self.display_name.split()[:2]).upper()
+
+    def as_actor(self) -> Actor:
+        """This person as the actor of an operation."""
+        return Actor(Kind.PERSON, self.display_name, self.pk, Role(self.role))
+
+
+class ServiceAccount(models.Model):
+    """A machine identity that posts results; it can never acknowledge, sign or approve."""
+
+    name = models.CharField(max_length=80, unique=True)
+    created = models.DateTimeField()
+    active = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def as_actor(self) -> Actor:
+        """This service account as the actor of an operation."""
+        return Actor(Kind.SERVICE, self.name, self.pk)
+
+
+class ApiToken(models.Model):
+    """A bearer token: only its lookup key and a keyed hash of its secret are stored."""
+
+    account = models.ForeignKey(ServiceAccount, on_delete=models.PROTECT, related_name="tokens")
+    key = models.CharField(max_length=16, unique=True, help_text="public part, shown in lists")
+    secret_hash = models.CharField(max_length=64, help_text="hex HMAC-SHA256 of the secret under the pepper of this number")
+    pepper = models.PositiveSmallIntegerField(default=1)
+    scopes = models.JSONField(default=list)
+    created = models.DateTimeField()
+    expires = models.DateTimeField()
+    revoked = models.DateTimeField(null=True, blank=True)
+    last_used = models.DateTimeField(null=True, blank=True, help_text="to the minute")
+
+    def __str__(self) -> str:
+        return f"fsf_…_{self.key}"

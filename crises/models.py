@@ -1,0 +1,79 @@
+"""A managed crisis: opened by a crossing, worked through by named people, closed with a reason."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class Crisis(models.Model):
+    """One live crisis per model and level; the crossings it answers, its frozen plan and where it stands."""
+
+    STATES = ("opened", "acknowledged", "mitigating", "ready", "closed")
+
+    model = models.ForeignKey("evals.FrontierModel", on_delete=models.PROTECT, related_name="crises")
+    level = models.ForeignKey("thresholds.CapabilityLevel", on_delete=models.PROTECT, related_name="crises")
+    checkpoint = models.ForeignKey("evals.Checkpoint", on_delete=models.PROTECT, related_name="crises", help_text="that opened it")
+    state = models.CharField(max_length=12, default="opened")
+    severity = models.CharField(max_length=10, help_text="alert or critical: the highest line reached")
+    illustrative = models.BooleanField(default=False)
+    checklist = models.OneToOneField("mitigations.Checklist", on_delete=models.PROTECT, related_name="crisis")
+    crossings = models.ManyToManyField("thresholds.Crossing", related_name="crises")
+    lead = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="led")
+    opened = models.DateTimeField()
+    acknowledge_by = models.DateTimeField()
+    next_step = models.DateTimeField(null=True, help_text="when an unacknowledged crisis escalates by itself")
+    escalations = models.PositiveSmallIntegerField(default=0)
+    acknowledged = models.DateTimeField(null=True)
+    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="acknowledged")
+    ready = models.DateTimeField(null=True)
+    closed = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "crises"
+        constraints = [
+            models.UniqueConstraint(fields=["model", "level"], condition=~Q(state="closed"), name="one_live_crisis"),
+            models.CheckConstraint(
+                condition=Q(state__in=["opened", "acknowledged", "mitigating", "ready", "closed"]), name="crisis_state_known"
+            ),
+            models.CheckConstraint(condition=Q(state="opened") | Q(acknowledged__isnull=False), name="acknowledged_has_time"),
+        ]
+        indexes = [models.Index(fields=["next_step"], condition=Q(state="opened"), name="crisis_unanswered")]
+
+    def __str__(self) -> str:
+        return self.ref
+
+    @property
+    def ref(self) -> str:
+        """The name people use for it: CR-4."""
+        return f"CR-{self.pk}"
+
+    @property
+    def thread(self) -> str:
+        """What its mails are threaded by."""
+        return f"crisis.{self.pk}"
+
+
+class Update(models.Model):
+    """One line of a crisis's timeline; never edited."""
+
+    crisis = models.ForeignKey(Crisis, on_delete=models.PROTECT, related_name="updates")
+    at = models.DateTimeField()
+    author = models.CharField(max_length=150)
+    kind = models.CharField(max_length=10, help_text="crossing, state, evidence, sign_off, escalation or note")
+    text = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["crisis", "-at", "-id"], name="timeline")]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Receipt(models.Model):
+    """What a pipeline was told when it posted a run: a repeated post gets the same words."""
+
+    run = models.OneToOneField("evals.EvalRun", on_delete=models.PROTECT, related_name="receipt")
+    reply = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"receipt of {self.run_id}"
