@@ -49,7 +49,11 @@ class Actor:
 SYSTEM = Actor(Kind.SYSTEM, "system")
 
 
-class NotAllowed(Exception):  # noqa: N818 - named for the reason, as every refusal here
+class Refused(Exception):  # noqa: N818 - refusals are named for their reason, here and in every subclass
+    """An operation that was not done; its text is a sentence for the person who asked."""
+
+
+class NotAllowed(Refused):
     """The actor's role does not allow the action; carries a sentence for the person refused."""
 
     def __init__(self, actor: Actor, action: str, why: str = "") -> None:

@@ -9,7 +9,9 @@ class Alert(models.Model):
 
     QUEUED, SENT, DEAD = "queued", "sent", "dead"
 
-    dedup_key = models.CharField(max_length=200, unique=True, help_text="event, recipient and channel: the same alert is never queued twice")
+    dedup_key = models.CharField(
+        max_length=200, unique=True, help_text="event, recipient and channel: the same alert is never queued twice"
+    )
     recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="alerts")
     channel = models.CharField(max_length=10, default="email")
     event = models.CharField(max_length=60, help_text="for example threshold.alert_reached")

@@ -1,7 +1,9 @@
 """Writing to and verifying the audit log; `record` runs inside the transaction of the change it tells of."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db import transaction
@@ -25,25 +27,45 @@ def _fields(entry: Entry) -> dict[str, Any]:
     }
 
 
-def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Mapping[str, Any] | None = None) -> Entry:
-    """Append one entry to the chain; the head row stays locked until the surrounding transaction ends."""
-    with transaction.atomic():
+_gathered: ContextVar[list[Entry] | None] = ContextVar("gathered", default=None)
+
+
+def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Mapping[str, Any] | None = None) -> None:
+    """Append one entry to the chain in the transaction of the change; inside `gathered` it is appended when that ends."""
+    entry = Entry(
+        at=now, actor_kind=actor.kind.value, actor=actor.name, actor_id=actor.id, action=action, about=about, data=dict(data or {})
+    )
+    if (waiting := _gathered.get()) is not None:
+        waiting.append(entry)
+    else:
+        _append([entry])
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Append everything recorded inside in one go at the end, so that the chain's head is the last row to be locked.
+
+    Use it inside the transaction; nothing is appended where the block raises, for then nothing else is kept either.
+    """
+    token = _gathered.set(waiting := [])
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    _append(waiting)
+
+
+def _append(entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
+    with transaction.atomic(savepoint=False):
         head = Head.objects.select_for_update().get(pk=1)
-        entry = Entry(
-            seq=head.seq + 1,
-            at=now,
-            actor_kind=actor.kind,
-            actor=actor.name,
-            actor_id=actor.id,
-            action=action,
-            about=about,
-            data=dict(data or {}),
-            previous_hash=head.hash,
-        )
-        entry.hash = entry_hash(_fields(entry))
-        entry.save(force_insert=True)
-        Head.objects.filter(pk=1).update(seq=entry.seq, hash=entry.hash)
-    return entry
+        for entry in entries:
+            entry.seq, entry.previous_hash = head.seq + 1, head.hash
+            entry.hash = entry_hash(_fields(entry))
+            head.seq, head.hash = entry.seq, entry.hash
+        Entry.objects.bulk_create(entries)
+        head.save(force_update=True)
 
 
 def _pairs() -> Iterator[tuple[dict[str, Any], str]]:

@@ -1,12 +1,17 @@
 """Keeps the API path lean: the middleware below this one (sessions, CSRF, sign-in, messages) is for people's pages only."""
 
+import logging
 from collections.abc import Callable
 
+from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import resolve
+from django.urls import Resolver404, resolve
+
+from fsf.api import problems
 
 API_PREFIXES = ("/api/v1/", "/healthz", "/readyz")
+logger = logging.getLogger(__name__)
 
 
 class ApiDoor:
@@ -19,6 +24,17 @@ class ApiDoor:
         """Call the view of an API path directly; send every other request on through the web middleware."""
         if not request.path_info.startswith(API_PREFIXES):
             return self.get_response(request)
+        try:
+            return self.answer(request)
+        except Resolver404:
+            return problems.not_found(request)
+        except Exception:
+            got_request_exception.send(sender=type(self), request=request)
+            logger.exception("the API failed at %s", request.path)
+            return problems.unexpected(request)
+
+    def answer(self, request: HttpRequest) -> HttpResponseBase:
+        """What the view of an API path says."""
         request.resolver_match = match = resolve(request.path_info)
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         return response.render() if hasattr(response, "render") and callable(response.render) else response

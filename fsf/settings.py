@@ -128,7 +128,8 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.str("FSF_STATIC", str(VAR_DIR / "static")))
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -227,6 +228,9 @@ else:
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 DEFAULT_FROM_EMAIL = env.str("FSF_MAIL_FROM", "fsf alerts <alerts@fsf.example.org>")
 MAIL_DOMAIN = DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
+
+# Minutes in which a person must acknowledge a crisis before it escalates by itself.
+ACKNOWLEDGE_MINUTES = env.int("FSF_ACKNOWLEDGE_MINUTES", 60)
 
 LOGGING = {
     "version": 1,

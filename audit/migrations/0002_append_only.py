@@ -40,7 +40,7 @@ def forwards(apps, editor):
 
 def backwards(apps, editor):
     _run(editor, SQLITE_BACK, POSTGRES_BACK)
-    apps.get_model("audit", "Head").objects.all().delete()
+    apps.get_model("audit", "Head").objects.filter(pk=1).delete()
 
 
 class Migration(migrations.Migration):

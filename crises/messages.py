@@ -1,0 +1,129 @@
+"""What a mail about a crisis says. Plain Python: facts in, a Message out; never any evaluation content."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from alerts.message import Message, at
+
+WORD = {"alert": "Alert", "critical": "Critical"}
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What every mail of a crisis repeats, so that its subject and thread stay the same."""
+
+    ref: str
+    number: int
+    severity: str
+    level: str
+    level_key: str
+    framework: str
+    model: str
+    checkpoint: str
+    acknowledge_by: dt.datetime
+    illustrative: bool
+
+
+class CrisisRow(Protocol):
+    """The attributes of a stored crisis that a mail needs."""
+
+    pk: Any
+    severity: str
+    illustrative: bool
+    acknowledge_by: dt.datetime
+    level: Any
+    model: Any
+    checkpoint: Any
+
+    @property
+    def ref(self) -> str: ...
+
+
+def brief(crisis: CrisisRow) -> Brief:
+    """The facts of a stored crisis, its level, framework, model and checkpoint loaded."""
+    return Brief(
+        ref=crisis.ref,
+        number=crisis.pk,
+        severity=crisis.severity,
+        level=crisis.level.name,
+        level_key=crisis.level.key,
+        framework=str(crisis.level.framework),
+        model=crisis.model.name,
+        checkpoint=crisis.checkpoint.name,
+        acknowledge_by=crisis.acknowledge_by,
+        illustrative=crisis.illustrative,
+    )
+
+
+def number(value: float | None) -> str:
+    """A number as mails and pages show it: up to four significant digits."""
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _scored(line: dict[str, Any]) -> str:
+    if line["lower"] is None or line["upper"] is None or line["lower"] == line["upper"]:
+        return f"{number(line['point'])} (no uncertainty reported)"
+    return f"{number(line['point'])} (one-sided 95 % bounds {number(line['lower'])} to {number(line['upper'])})"
+
+
+def _bar(lines: dict[str, dict[str, Any]]) -> dict[str, float] | None:
+    """Point and lines as fractions of a proportion's range; other units have no natural end to draw to."""
+    marks = {kind: line["value"] for kind, line in lines.items()} | {"point": next(iter(lines.values()))["point"]}
+    if any(value is None or not 0 <= value <= 1 for value in marks.values()):
+        return None
+    return {"alert" if kind == "rule_out" else kind: value for kind, value in marks.items()}
+
+
+def crossing(*, crisis: Brief, kind: str, reading: dict[str, Any], run: str, readiness: str, opened: bool, site: str) -> Message:  # noqa: PLR0913
+    """The mail that a crossing sends: what happened with numbers, how ready we are, what to do by when."""
+    lines = {line["threshold"]: line for line in reading["lines"]}
+    reached = [line for line in reading["lines"] if line["reached"]] or reading["lines"]
+    shown = reached[-1] if kind == "critical" else reached[0]
+    drawn = ", ".join(f"{name.replace('_', '-')} {number(line['value'])}" for name, line in lines.items())
+    line_word = "illustrative line" if shown["illustrative"] else "line"
+    return Message(
+        subject=f"[{kind.upper()}] {crisis.level}, {crisis.checkpoint}: {number(shown['point'])} (line {number(shown['value'])})",
+        headline=f"{crisis.checkpoint} scored {number(shown['point'])} on {reading['evaluation']}: "
+        f"the {kind} {line_word} of {crisis.level} ({shown['comparator']} {number(shown['value'])}) is reached.",
+        situation=f"{readiness} Managed crisis {crisis.ref} {'is open' if opened else 'was joined'}.",
+        ask=f"Review and acknowledge by {at(crisis.acknowledge_by)}; after that it escalates by itself.",
+        facts=[
+            ["Score", _scored(shown)],
+            ["Lines", drawn],
+            ["Policy", f"{shown['policy']}, grade {shown['grade'].replace('_', ' ')}"],
+            ["Evaluation", reading["evaluation"]],
+            ["Result", run],
+            ["Framework", crisis.framework],
+            ["Acknowledge by", at(crisis.acknowledge_by)],
+        ],
+        bar=_bar(lines),
+        **_common(crisis, site),
+        severity=kind,
+    )
+
+
+def escalation(*, crisis: Brief, why: str, readiness: str, subject: str, site: str) -> Message:
+    """The mail that calls again, under the subject of the mail it follows so that it stays in the thread."""
+    return Message(
+        subject=subject or f"[{crisis.severity.upper()}] {crisis.level}, {crisis.checkpoint}",
+        headline=f"{crisis.ref} is escalated: {why}",
+        situation=f"{crisis.checkpoint} reached the {crisis.severity} line of {crisis.level}. {readiness}",
+        ask=f"Open {crisis.ref}, acknowledge it if nobody has, and say what happens next.",
+        facts=[["Level", crisis.level], ["Framework", crisis.framework], ["Checkpoint", crisis.checkpoint]],
+        bar=None,
+        **_common(crisis, site),
+        severity=crisis.severity,
+    )
+
+
+def _common(crisis: Brief, site: str) -> dict[str, Any]:
+    return {
+        "link": f"{site}/crises/{crisis.number}/",
+        "link_text": "Review and acknowledge",
+        "why": "You get this because your account is set to be alerted to crossings and escalations.",
+        "illustrative": crisis.illustrative,
+        "list_id": crisis.level_key.replace(".", "-"),
+        "list_name": f"fsf alerts, {crisis.level}",
+        "thread_topic": f"{crisis.level}, {crisis.model} [{crisis.ref}]",
+    }

@@ -1,0 +1,164 @@
+"""The product on one page: a result arrives, is judged, and where a line is reached people are told, all in one transaction.
+
+    stored    evals.ingest.record_run      the run and its results
+    judged    thresholds.assess.assess     readings, the level's status, the crossing
+    crisis    crises.lifecycle.open_for    opened with the plan agreed beforehand, or joined
+    queued    alerts.outbox.queue          one alert per person and channel
+    answered  Receipt                      what the pipeline is told, the same words at every repeat
+
+If any hop fails nothing is kept: there is never a crossing that nobody is queued to hear of.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.roles import SYSTEM, Actor
+from alerts import outbox
+from audit import log
+from crises import messages
+from crises.lifecycle import open_for
+from crises.models import Crisis, Receipt
+from evals.ingest import record_run
+from evals.models import EvalResult, EvalRun
+from evals.submissions import Submission
+from mitigations import checklists
+from thresholds.assess import Judged, assess
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to a post, whether the run was stored by it, and whether there is something to send."""
+
+    reply: dict[str, Any]
+    created: bool
+    ring: bool
+
+
+def receive_run(*, submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
+    """Store, judge and answer a posted run; the same content again gets the stored answer.
+
+    Raises InvalidSubmission and ContentDiffers (see evals.ingest). Two posts that race for one identity or one crisis are
+    told apart by the database; the later one starts again and finds the earlier one's rows.
+    """
+    try:
+        return _receive(submission, actor, now)
+    except IntegrityError:
+        return _receive(submission, actor, now)
+
+
+def _receive(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
+    with transaction.atomic(), log.gathered():
+        recorded = record_run(submission=submission, actor=actor, now=now)
+        if not recorded.created and (receipt := Receipt.objects.filter(run=recorded.run).first()) is not None:
+            return Answer({**receipt.reply, "replayed": True}, created=False, ring=False)
+        results = recorded.results if recorded.created else list(recorded.run.results.all())
+        reply = respond(run=recorded.run, results=results, now=now)
+    return Answer(reply, created=recorded.created, ring=bool(reply["alerts_queued"]))
+
+
+def unanswered(*, limit: int = 100) -> list[int]:
+    """Ids of runs that came by another door (a scheduled job, a bulk import, a restored backup) and were not answered yet."""
+    return list(EvalRun.objects.filter(receipt__isnull=True).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
+    """Judge and answer a run that is stored but not answered; None where another worker already did."""
+    with transaction.atomic(), log.gathered():
+        run = EvalRun.objects.select_for_update(of=("self",)).select_related("checkpoint__model", "evaluation").get(pk=run_id)
+        if Receipt.objects.filter(run=run).exists():
+            return None
+        return respond(run=run, results=list(run.results.all()), now=now)
+
+
+def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime) -> dict[str, Any]:
+    """Everything that follows from a stored run, inside the caller's transaction; returns and keeps the reply."""
+    judged = assess(run=run, results=results, now=now)
+    crises = [(each, *_respond_to(each, run, now)) for each in judged if each.crossing is not None]
+    reply = {
+        "id": run.pk,
+        "ref": run.ref,
+        "replayed": False,
+        "status": run.status,
+        "complete": run.complete,
+        "verdicts": [verdict for each in judged for verdict in verdicts(each)],
+        "crossings": [_crossing(each) for each in judged if each.crossing is not None],
+        "crises": [
+            {"ref": crisis.ref, "url": f"{settings.SITE_URL}/crises/{crisis.pk}/", "opened": opened} for _, crisis, opened, _ in crises
+        ],
+        "alerts_queued": sum(queued for *_, queued in crises),
+        "notes": _notes(run, judged),
+    }
+    Receipt.objects.create(run=run, reply=reply)
+    return reply
+
+
+def _respond_to(judged: Judged, run: EvalRun, now: dt.datetime) -> tuple[Crisis, bool, int]:
+    """Open or join the crisis of one crossing and queue its alerts; returns the crisis, whether it was opened, and how many."""
+    crossing = judged.crossing
+    if crossing is None:
+        raise ValueError("Only a crossing is responded to.")
+    crisis, opened = open_for(crossing=crossing, actor=SYSTEM, now=now)
+    readiness = checklists.readiness_of(crisis.checklist_id, now)
+    message = messages.crossing(
+        crisis=messages.brief(crisis),
+        kind=crossing.kind,
+        reading={"evaluation": run.evaluation.key, "lines": judged.assessment.readings},
+        run=run.ref,
+        readiness=readiness.sentence,
+        opened=opened,
+        site=settings.SITE_URL,
+    )
+    queued = outbox.queue(
+        event=f"threshold.{crossing.kind}_reached",
+        thread=crisis.thread,
+        message=message,
+        recipients=outbox.people_to_alert(),
+        now=now,
+        dedup=f"crossing:{crossing.pk}",
+    )
+    return crisis, opened, len(queued)
+
+
+def verdicts(judged: Judged) -> list[dict[str, Any]]:
+    """What a run said about each line of a level, as the reply gives it; bounds are one-sided, in the evaluation's unit."""
+    row = judged.assessment
+    return [
+        {
+            "level": row.level.key,
+            "level_name": row.level.name,
+            **{key: line[key] for key in ("threshold", "comparator", "value", "policy", "grade", "reached")},
+            **{key: line[key] for key in ("point", "lower", "upper", "n_eff", "needed")},
+            "state_before": row.state_before,
+            "state": row.state,
+            "critical_ruled_out": row.critical_ruled_out,
+            "illustrative": line["illustrative"],
+            "message": " ".join(filter(None, (row.message, line["note"]))),
+        }
+        for line in row.readings
+    ]
+
+
+def _crossing(judged: Judged) -> dict[str, Any]:
+    crossing = judged.crossing
+    return {"level": judged.assessment.level.key, "kind": crossing.kind, "episode": crossing.episode} if crossing else {}
+
+
+def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
+    notes = []
+    if run.status == "started":
+        notes.append("The run has only started; it is judged when its results come.")
+    elif not judged:
+        notes.append(
+            f"No line in force for models of {run.checkpoint.model.developer} uses {run.evaluation.key}: "
+            "the run is recorded, and nothing was judged."
+        )
+    if not run.complete and run.status != "started":
+        notes.append("The run is incomplete: it may raise a state, never lower it.")
+    if any(each.assessment.illustrative for each in judged):
+        notes.append("Judged against an illustrative line: the lab has not published its own.")
+    return notes

@@ -1,0 +1,231 @@
+"""Storing a run as its producer reported it: once per content, append-only, inside the caller's transaction."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import msgspec
+from django.db import transaction
+
+from accounts.roles import Actor, Refused, require
+from audit import log
+from evals.catalogue import UnknownEvaluation, find_evaluation
+from evals.models import Checkpoint, EvalResult, EvalRun, Evaluation
+from evals.submissions import Fault, InvalidSubmission, Item, Submission, digest, is_complete, missing_samples
+
+CLOCK_SLACK = dt.timedelta(hours=1)
+
+
+class ContentDiffers(Refused):
+    """The producer already posted other content under this external id, and the body does not name the run it supersedes."""
+
+    def __init__(self, run: EvalRun) -> None:
+        super().__init__(
+            f"{run.producer} already posted other content as '{run.external_id}' ({run.ref}). Runs are never changed: "
+            f'to correct it, post the new content with "supersedes": {run.pk}.'
+        )
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The stored run, and whether this call stored it or found the same content already there."""
+
+    run: EvalRun
+    created: bool
+    results: tuple[EvalResult, ...] = ()
+
+
+@transaction.atomic(savepoint=False)
+def record_run(*, submission: Submission, actor: Actor, now: dt.datetime) -> Recorded:
+    """Store a run with its results and an audit entry.
+
+    Raises InvalidSubmission where a name is unknown or the content cannot be of this evaluation, ContentDiffers where
+    the identity (producer, external id) is taken by other content.
+    """
+    content = digest(submission)
+    known = list(
+        EvalRun.objects.select_related("checkpoint__model", "evaluation")
+        .filter(producer=submission.producer.name, external_id=submission.external_id)
+        .order_by("-revision")
+    )
+    for run in known:
+        if run.digest == content:
+            return Recorded(run, created=False)
+    supersedes = _superseded(submission, known)
+    checkpoint, evaluation = _named(submission)
+    _fits(submission, evaluation, now)
+    run = _build(submission, checkpoint, evaluation, now)
+    run.digest, run.posted_by = content, f"{actor.kind}:{actor.name}"
+    run.supersedes, run.revision = supersedes, supersedes.revision + 1 if supersedes else 1
+    run.save(force_insert=True)
+    results = tuple(EvalResult.objects.bulk_create([_result(run, item) for item in submission.measurements]))
+    log.record(
+        action="evals.run.record",
+        about=f"run:{run.pk}",
+        actor=actor,
+        now=now,
+        data={
+            "checkpoint": checkpoint.slug,
+            "evaluation": evaluation.key,
+            "producer": run.producer,
+            "external_id": run.external_id,
+            "digest": content,
+            "status": run.status,
+            "supersedes": supersedes.pk if supersedes else None,
+        },
+    )
+    return Recorded(run, created=True, results=results)
+
+
+@transaction.atomic
+def invalidate_run(*, run_id: int, reason: str, actor: Actor, now: dt.datetime) -> EvalRun:
+    """Mark a run as not to be relied on, with the reason; what it raised stays raised until it is signed down."""
+    require(actor, "evals.invalidate")
+    if not reason.strip():
+        raise Refused("Say why the run is invalid; the reason is kept with it.")
+    run = EvalRun.objects.select_for_update().get(pk=run_id)
+    if run.invalidated is not None:
+        raise Refused(f"{run.ref} was already marked invalid by {run.invalidated_by}.")
+    run.invalidated, run.invalidated_by, run.invalidated_reason = now, actor.name, reason.strip()
+    run.save(update_fields=["invalidated", "invalidated_by", "invalidated_reason"])
+    log.record(action="evals.run.invalidate", about=f"run:{run.pk}", actor=actor, now=now, data={"reason": reason.strip()})
+    return run
+
+
+def _superseded(submission: Submission, known: list[EvalRun]) -> EvalRun | None:
+    """The newest run of this identity where the body names it; raises ContentDiffers or InvalidSubmission."""
+    named = submission.supersedes
+    if named is None:
+        if known:
+            raise ContentDiffers(known[0])
+        return None
+    number = str(named).removeprefix("R-")
+    if not known or str(known[0].pk) != number:
+        there = f"the newest is {known[0].ref}" if known else "there is none"
+        raise InvalidSubmission(
+            [Fault("/supersedes", "not_the_newest", f"Only the newest run of this producer and external id can be superseded; {there}.")]
+        )
+    return known[0]
+
+
+def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
+    faults: list[Fault] = []
+    checkpoint = Checkpoint.objects.select_related("model").filter(slug=submission.checkpoint).first()
+    if checkpoint is None:
+        detail = f"No checkpoint '{submission.checkpoint}' is registered; register it with POST /api/v1/checkpoints/ first."
+        faults.append(Fault("/checkpoint", "unknown_checkpoint", detail))
+    try:
+        evaluation = find_evaluation(submission.evaluation)
+    except UnknownEvaluation as unknown:
+        faults.append(Fault("/evaluation", "unknown_evaluation", str(unknown)))
+    if faults or checkpoint is None:
+        raise InvalidSubmission(faults)
+    return checkpoint, evaluation
+
+
+def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> None:
+    """Refuse what cannot be a run of this evaluation: no measurement of its metric, values out of range, a time to come."""
+    faults: list[Fault] = []
+    metrics = [item.metric for item in submission.measurements]
+    if metrics and evaluation.metric not in metrics:
+        detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {', '.join(metrics)}."
+        faults.append(Fault("/measurements", "metric_missing", detail))
+    if submission.completed and submission.completed > now + CLOCK_SLACK:
+        faults.append(Fault("/completed", "in_the_future", "The run cannot be completed in the future; check the producer's clock."))
+    for index, item in enumerate(submission.measurements):
+        if item.metric == evaluation.metric:
+            faults += [Fault(f"/measurements/{index}/{name}", code, text) for name, code, text in _range(item, evaluation)]
+            faults += _inside_total(index, item, submission)
+            faults += _counts_fit(index, item, evaluation)
+    if faults:
+        raise InvalidSubmission(faults)
+
+
+def _range(item: Item, evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    low, high = evaluation.minimum, evaluation.maximum
+    found = []
+    for name in ("value", "ci_low", "ci_high"):
+        number = getattr(item, name)
+        if number is not None and name == "value" and ((low is not None and number < low) or (high is not None and number > high)):
+            found.append((name, "score_outside_bounds", f"{number:g} lies outside the range of {evaluation.key} ({low} to {high})."))
+        if number is not None and evaluation.scale == "log" and number <= 0:
+            found.append((name, "log_scale_needs_positive", f"{evaluation.key} is read on a log scale; {number:g} is not positive."))
+    return found
+
+
+def _inside_total(index: int, item: Item, submission: Submission) -> list[Fault]:
+    """Total counts errored samples too, unless the plan says that more samples were meant to run than total counts."""
+    planned = submission.coverage.planned or 0
+    if item.total is None or item.solved is None or planned > item.total:
+        return []
+    if item.solved + missing_samples(submission) > item.total:
+        detail = f"Solved and the samples without a score exceed total ({item.total}); total counts errored samples too."
+        return [Fault(f"/measurements/{index}/total", "solved_plus_errored_exceeds_total", detail)]
+    return []
+
+
+def _counts_fit(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
+    if evaluation.unit == "proportion" or (item.solved is None and item.tasks is None):
+        return []
+    detail = f"{evaluation.key} is measured in {evaluation.unit}; post it as value with its stderr or interval, not as counts."
+    return [Fault(f"/measurements/{index}", "counts_need_proportion", detail)]
+
+
+def _covers(submission: Submission, evaluation: Evaluation) -> bool:
+    """Whether the judged measurement covers every task of the evaluation, as far as both say how many there are."""
+    for item in submission.measurements:
+        if item.metric == evaluation.metric and evaluation.n_tasks:
+            ran = len(item.tasks) if item.tasks else item.n_tasks or item.total
+            return ran is None or ran >= evaluation.n_tasks
+    return True
+
+
+def _build(submission: Submission, checkpoint: Checkpoint, evaluation: Evaluation, now: dt.datetime) -> EvalRun:
+    cover = submission.coverage
+    return EvalRun(
+        producer=submission.producer.name,
+        producer_version=submission.producer.version,
+        external_id=submission.external_id,
+        checkpoint=checkpoint,
+        evaluation=evaluation,
+        status=submission.status,
+        started=submission.started,
+        completed=submission.completed or now,
+        received=now,
+        planned=cover.planned,
+        finished=cover.completed,
+        scored=cover.scored,
+        unscored=cover.unscored,
+        errored=cover.errored,
+        limit_hit=cover.limit_hit,
+        complete=is_complete(submission) and _covers(submission, evaluation),
+        elicitation=submission.elicitation,
+        provenance=submission.provenance,
+        relationship=submission.relationship,
+    )
+
+
+def _result(run: EvalRun, item: Item) -> EvalResult:
+    return EvalResult(
+        run=run,
+        metric=item.metric,
+        value=_value(item),
+        solved=item.solved,
+        total=item.total,
+        n_tasks=item.n_tasks,
+        stderr=item.stderr,
+        ci_low=item.ci_low,
+        ci_high=item.ci_high,
+        ci_level=item.ci_level,
+        tasks=msgspec.to_builtins(item.tasks) if item.tasks else None,
+        reason=item.reason,
+    )
+
+
+def _value(item: Item) -> float | None:
+    """The value as posted, or the mean over tasks or samples that the counts give."""
+    if item.value is not None:
+        return item.value
+    if item.tasks:
+        return sum(task.solved / task.attempts for task in item.tasks) / len(item.tasks)
+    return item.solved / item.total if item.solved is not None and item.total else None

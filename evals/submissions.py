@@ -1,0 +1,228 @@
+"""What a pipeline may post about one run, checked completely before anything is stored. Plain Python.
+
+`parse` takes JSON-like content and returns a `Submission`, or raises `InvalidSubmission` with every error it can name:
+a JSON pointer, a stable code and a sentence. Numbers are finite; times are RFC 3339 with an offset.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
+Scalar = str | int | float | bool | None
+Flat = dict[Annotated[str, msgspec.Meta(max_length=80)], Scalar | list[Scalar]]
+STATUSES = Literal["started", "success", "error", "cancelled", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a submission: where (JSON pointer), a stable code, and what to do about it."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class InvalidSubmission(Exception):  # noqa: N818 - named for the reason
+    """The submission cannot be stored; `.errors` lists every fault found."""
+
+    def __init__(self, errors: list[Fault]) -> None:
+        super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
+        self.errors = errors
+
+
+class Producer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pipeline that made the run; with the external id it identifies the run."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+    version: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Counts of samples; `planned` is what was selected times epochs."""
+
+    planned: Count | None = None
+    completed: Count | None = None
+    scored: Count | None = None
+    unscored: Count = 0
+    errored: Count = 0
+    limit_hit: Count = 0
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The outcome of one task over its attempts."""
+
+    id: Text
+    solved: Count
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    family: Annotated[str, msgspec.Meta(max_length=100)] = ""
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One measurement with the uncertainty it came with, or null with the reason."""
+
+    metric: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+    value: float | None = None
+    solved: float | None = None
+    total: Count | None = None
+    n_tasks: Annotated[int, msgspec.Meta(ge=1, le=2_000_000_000)] | None = None
+    stderr: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    ci_level: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.95
+    tasks: Annotated[list[Task], msgspec.Meta(min_length=1, max_length=20_000)] | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One run as posted; the evaluation is `slug@version`, or `slug` where it has one version only."""
+
+    producer: Producer
+    external_id: Text
+    checkpoint: Text
+    evaluation: Text
+    measurements: Annotated[list[Item], msgspec.Meta(max_length=100)] = []
+    status: STATUSES = "success"
+    started: dt.datetime | None = None
+    completed: dt.datetime | None = None
+    coverage: Coverage = Coverage()
+    elicitation: Flat = {}
+    provenance: Flat = {}
+    relationship: Literal["first_party", "third_party"] = "first_party"
+    supersedes: int | str | None = None
+
+
+def parse(content: Mapping[str, Any]) -> Submission:
+    """Check the shape, then the meaning; raises InvalidSubmission."""
+    try:
+        submission = msgspec.convert(content, Submission)
+    except msgspec.ValidationError as wrong:
+        raise InvalidSubmission([_fault(str(wrong))]) from None
+    if errors := [*_times(submission), *_measurements(submission), *_finite(submission)]:
+        raise InvalidSubmission(errors)
+    return submission
+
+
+def digest(submission: Submission) -> str:
+    """Hex SHA-256 of the content; order of keys and spacing do not matter, nor does naming the superseded run."""
+    content = msgspec.to_builtins(submission)
+    content.pop("supersedes")
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def is_complete(submission: Submission) -> bool:
+    """Whether the run covers its plan: status success, every planned sample completed and scored, none errored or limited."""
+    cover = submission.coverage
+    if submission.status != "success" or cover.errored or cover.unscored or cover.limit_hit:
+        return False
+    planned = cover.planned
+    return planned is None or all(count is None or count >= planned for count in (cover.completed, cover.scored))
+
+
+def missing_samples(submission: Submission) -> int:
+    """Samples of the plan without a score: read as solved for the upper bound and unsolved for the lower."""
+    cover = submission.coverage
+    named = cover.errored + cover.unscored + cover.limit_hit
+    known = [count for count in (cover.completed, cover.scored) if count is not None]
+    return max(named, (cover.planned or 0) - min(known) if known and cover.planned else 0)
+
+
+def _fault(message: str) -> Fault:
+    """msgspec says `Expected ... - at `$.measurements[0].solved``: turn the path into a JSON pointer."""
+    text, _, path = message.partition(" - at `")
+    pointer = path.rstrip("`").removeprefix("$").replace("[...]", "/*").replace("[", "/").replace("]", "").replace(".", "/")
+    if "missing required field" in text or "unknown field" in text:
+        pointer += "/" + text.rpartition("field `")[2].rstrip("`")
+    code = "required" if "missing required" in text else "unknown_field" if "unknown field" in text else "invalid"
+    return Fault(pointer, code, text.replace("`", "'") + ".")
+
+
+def _times(submission: Submission) -> Iterator[Fault]:
+    for name in ("started", "completed"):
+        moment = getattr(submission, name)
+        if moment is not None and moment.tzinfo is None:
+            yield Fault(f"/{name}", "no_time_zone", "A time needs its offset from UTC, for example 2026-11-22T09:00:00Z.")
+            return
+    if submission.started and submission.completed and submission.completed < submission.started:
+        yield Fault("/completed", "before_start", "The run cannot be completed before it started.")
+
+
+def _finite(submission: Submission) -> Iterator[Fault]:
+    for block in ("elicitation", "provenance"):
+        for key, value in getattr(submission, block).items():
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, float) and not math.isfinite(part):
+                    yield Fault(f"/{block}/{key}", "not_finite", "Only finite numbers can be stored.")
+
+
+def _measurements(submission: Submission) -> Iterator[Fault]:
+    seen: set[str] = set()
+    if not submission.measurements and submission.status == "success":
+        yield Fault("/measurements", "required", "A run with status success needs at least one measurement.")
+    for index, item in enumerate(submission.measurements):
+        if item.metric in seen:
+            yield Fault(f"/measurements/{index}/metric", "repeated", f"The metric '{item.metric}' stands twice; name each once.")
+        seen.add(item.metric)
+        for check in CHECKS:
+            if (wrong := check(item)) is not None:
+                yield Fault(f"/measurements/{index}/{wrong[0]}".rstrip("/"), wrong[1], wrong[2])
+
+
+Wrong = tuple[str, str, str] | None
+
+
+def _numbers(item: Item) -> Wrong:
+    for name in ("value", "solved", "stderr", "ci_low", "ci_high"):
+        number = getattr(item, name)
+        if number is not None and not math.isfinite(number):
+            return name, "not_finite", "Only finite numbers can be stored; post null with a reason where there is no score."
+    return None
+
+
+def _says_something(item: Item) -> Wrong:
+    if item.value is None and item.solved is None and item.tasks is None and not item.reason:
+        return "", "required", "Give a value, or solved and total, or tasks; or null with the reason there is none."
+    return None
+
+
+def _counts(item: Item) -> Wrong:
+    if (item.solved is None) != (item.total is None):
+        return ("total" if item.total is None else "solved"), "required", "Counts come as solved and total together."
+    if item.solved is not None and item.total is not None:
+        if item.total == 0:
+            return "total", "out_of_range", "Total counts the samples and must be at least 1."
+        if not 0 <= item.solved <= item.total:
+            return "solved", "out_of_range", f"Solved must lie between 0 and total ({item.total})."
+        if item.solved != int(item.solved):
+            return "solved", "not_integer", "Solved counts samples; post an average as value with n_tasks."
+    return None
+
+
+def _interval(item: Item) -> Wrong:
+    if (item.ci_low is None) != (item.ci_high is None):
+        return ("ci_high" if item.ci_high is None else "ci_low"), "required", "An interval has two ends."
+    if item.ci_low is not None and item.ci_high is not None:
+        if item.ci_low > item.ci_high:
+            return "ci_low", "interval_out_of_order", "The lower end of the interval lies above the upper end."
+        if item.value is not None and not item.ci_low <= item.value <= item.ci_high:
+            return "value", "estimate_outside_interval", "The value lies outside its own interval."
+    return None
+
+
+def _tasks(item: Item) -> Wrong:
+    for position, task in enumerate(item.tasks or ()):
+        if task.solved > task.attempts:
+            return f"tasks/{position}/solved", "out_of_range", f"Solved cannot exceed attempts ({task.attempts})."
+    if item.tasks and len({task.id for task in item.tasks}) < len(item.tasks):
+        return "tasks", "repeated", "Each task id may stand once; give its attempts and how many were solved."
+    return None
+
+
+CHECKS: tuple[Callable[[Item], Wrong], ...] = (_numbers, _says_something, _counts, _interval, _tasks)

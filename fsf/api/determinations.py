@@ -1,0 +1,23 @@
+"""What a lab itself stated about a checkpoint and a level."""
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from fsf.api.authentication import actor_of
+from fsf.api.shapes import DeterminationBody, ProblemShape
+from thresholds.reported import record_determination
+
+
+class Determinations(APIView):
+    scopes = {"POST": "runs:write"}
+
+    @extend_schema(request=DeterminationBody, responses={201: DeterminationBody, 200: DeterminationBody, 400: ProblemShape})
+    def post(self, request: Request) -> Response:
+        """Record a reported determination beside the product's own reading; the same again changes nothing."""
+        body = DeterminationBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        row, created = record_determination(**body.validated_data, actor=actor_of(request), now=timezone.now())
+        return Response(DeterminationBody(row).data, status=201 if created else 200)

@@ -1,0 +1,45 @@
+"""May this checkpoint be deployed?"""
+
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from evals.models import Checkpoint
+from fsf.api.authentication import actor_of
+from fsf.api.shapes import GateQuestion, GateShape, ProblemShape
+from gates.gate import may_deploy, record_decision
+
+ANSWERS = {200: GateShape, 400: ProblemShape, 404: ProblemShape}
+
+
+def _asked(data: Any) -> tuple[Checkpoint, str]:
+    question = GateQuestion(data=data)
+    question.is_valid(raise_exception=True)
+    checkpoint = Checkpoint.objects.select_related("model").filter(slug=question.validated_data["checkpoint"]).first()
+    if checkpoint is None:
+        raise Http404
+    return checkpoint, question.validated_data["stage"]
+
+
+class Gate(APIView):
+    scopes = {"GET": "gate:read", "POST": "gate:read"}
+
+    @extend_schema(
+        parameters=[GateQuestion, OpenApiParameter("stage", str, enum=["internal", "external"], required=True)], responses=ANSWERS
+    )
+    def get(self, request: Request) -> Response:
+        """The gate's answer now; nothing is stored. Only `pass` is a pass: unknown is never safe."""
+        checkpoint, stage = _asked(request.query_params)
+        return Response(may_deploy(checkpoint=checkpoint, stage=stage, now=timezone.now()).as_dict())
+
+    @extend_schema(request=GateQuestion, responses={201: GateShape, 400: ProblemShape, 404: ProblemShape})
+    def post(self, request: Request) -> Response:
+        """Ask the gate and record its answer, audited, as part of a deployment."""
+        checkpoint, stage = _asked(request.data)
+        row, answer = record_decision(checkpoint=checkpoint, stage=stage, actor=actor_of(request), now=timezone.now())
+        return Response({"id": row.pk, **answer.as_dict()}, status=201)

@@ -1,0 +1,304 @@
+"""The shapes of the API's answers and bodies: for the list views' output and for the OpenAPI document."""
+
+from rest_framework import serializers
+
+from crises.models import Crisis
+from evals.models import Checkpoint, Evaluation, FrontierModel
+from thresholds.models import CapabilityLevel, Determination, Framework, LevelStatus, Threshold
+
+
+class FaultShape(serializers.Serializer[object]):
+    pointer = serializers.CharField(help_text="JSON pointer into the body")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemShape(serializers.Serializer[object]):
+    """RFC 9457 problem details."""
+
+    type = serializers.URLField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    errors = FaultShape(many=True, required=False)
+
+
+class ProducerShape(serializers.Serializer[object]):
+    name = serializers.CharField(max_length=80)
+    version = serializers.CharField(max_length=40, required=False)
+
+
+class CoverageShape(serializers.Serializer[object]):
+    planned = serializers.IntegerField(required=False, allow_null=True, help_text="samples selected times epochs")
+    completed = serializers.IntegerField(required=False, allow_null=True)
+    scored = serializers.IntegerField(required=False, allow_null=True)
+    unscored = serializers.IntegerField(required=False)
+    errored = serializers.IntegerField(required=False)
+    limit_hit = serializers.IntegerField(required=False)
+
+
+class TaskShape(serializers.Serializer[object]):
+    id = serializers.CharField()
+    solved = serializers.IntegerField()
+    attempts = serializers.IntegerField(required=False)
+    family = serializers.CharField(required=False)
+
+
+class MeasurementShape(serializers.Serializer[object]):
+    metric = serializers.CharField(max_length=60)
+    value = serializers.FloatField(required=False, allow_null=True, help_text="in the evaluation's unit")
+    solved = serializers.FloatField(required=False, allow_null=True)
+    total = serializers.IntegerField(required=False, allow_null=True, help_text="samples, errored ones included")
+    n_tasks = serializers.IntegerField(required=False, allow_null=True)
+    stderr = serializers.FloatField(required=False, allow_null=True)
+    ci_low = serializers.FloatField(required=False, allow_null=True)
+    ci_high = serializers.FloatField(required=False, allow_null=True)
+    ci_level = serializers.FloatField(required=False)
+    tasks = TaskShape(many=True, required=False, allow_null=True)
+    reason = serializers.CharField(required=False, help_text="why there is no value")
+
+
+class RunBody(serializers.Serializer[object]):
+    """One run of an evaluation on a checkpoint."""
+
+    producer = ProducerShape()
+    external_id = serializers.CharField(max_length=200, help_text="the producer's own id; with its name it identifies the run")
+    checkpoint = serializers.CharField(help_text="slug")
+    evaluation = serializers.CharField(help_text="slug@version, or slug where there is one version")
+    measurements = MeasurementShape(many=True, required=False)
+    status = serializers.ChoiceField(["started", "success", "error", "cancelled", "lost"], required=False)
+    started = serializers.DateTimeField(required=False, allow_null=True)
+    completed = serializers.DateTimeField(required=False, allow_null=True)
+    coverage = CoverageShape(required=False)
+    elicitation = serializers.DictField(required=False)
+    provenance = serializers.DictField(required=False)
+    relationship = serializers.ChoiceField(["first_party", "third_party"], required=False)
+    supersedes = serializers.IntegerField(required=False, allow_null=True, help_text="the run that this one corrects")
+
+
+class VerdictShape(serializers.Serializer[object]):
+    level = serializers.CharField()
+    level_name = serializers.CharField()
+    threshold = serializers.ChoiceField(["alert", "critical", "rule_out"])
+    comparator = serializers.CharField()
+    value = serializers.FloatField(help_text="where the line is drawn")
+    policy = serializers.CharField()
+    grade = serializers.ChoiceField(["ruled_out", "not_ruled_out", "likely", "confirmed"])
+    reached = serializers.BooleanField()
+    point = serializers.FloatField(allow_null=True)
+    lower = serializers.FloatField(allow_null=True, help_text="one-sided bound")
+    upper = serializers.FloatField(allow_null=True, help_text="one-sided bound")
+    n_eff = serializers.FloatField(allow_null=True)
+    needed = serializers.IntegerField(allow_null=True, help_text="tasks needed at least to be able to rule the line out")
+    state_before = serializers.CharField()
+    state = serializers.CharField()
+    critical_ruled_out = serializers.BooleanField()
+    illustrative = serializers.BooleanField(help_text="the lab has not published its line")
+    message = serializers.CharField()
+
+
+class CrossingShape(serializers.Serializer[object]):
+    level = serializers.CharField()
+    kind = serializers.ChoiceField(["alert", "critical"])
+    episode = serializers.IntegerField()
+
+
+class CrisisLink(serializers.Serializer[object]):
+    ref = serializers.CharField()
+    url = serializers.URLField()
+    opened = serializers.BooleanField(help_text="false where a live crisis was joined")
+
+
+class RunReply(serializers.Serializer[object]):
+    """What a post caused."""
+
+    id = serializers.IntegerField()
+    ref = serializers.CharField()
+    replayed = serializers.BooleanField()
+    status = serializers.CharField()
+    complete = serializers.BooleanField()
+    verdicts = VerdictShape(many=True)
+    crossings = CrossingShape(many=True)
+    crises = CrisisLink(many=True)
+    alerts_queued = serializers.IntegerField()
+    notes = serializers.ListField(child=serializers.CharField())
+
+
+class RunShape(serializers.Serializer[object]):
+    """A stored run."""
+
+    id = serializers.IntegerField()
+    ref = serializers.CharField()
+    producer = serializers.CharField()
+    external_id = serializers.CharField()
+    revision = serializers.IntegerField()
+    checkpoint = serializers.CharField(source="checkpoint.slug")
+    evaluation = serializers.CharField(source="evaluation.key")
+    status = serializers.CharField()
+    started = serializers.DateTimeField(allow_null=True)
+    completed = serializers.DateTimeField()
+    received = serializers.DateTimeField()
+    complete = serializers.BooleanField()
+    planned = serializers.IntegerField(allow_null=True)
+    scored = serializers.IntegerField(allow_null=True)
+    errored = serializers.IntegerField()
+    relationship = serializers.CharField()
+    posted_by = serializers.CharField()
+    supersedes = serializers.IntegerField(source="supersedes_id", allow_null=True)
+    invalidated = serializers.DateTimeField(allow_null=True)
+    digest = serializers.CharField()
+
+
+class ResultShape(serializers.Serializer[object]):
+    metric = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    solved = serializers.FloatField(allow_null=True)
+    total = serializers.IntegerField(allow_null=True)
+    n_tasks = serializers.IntegerField(allow_null=True)
+    stderr = serializers.FloatField(allow_null=True)
+    ci_low = serializers.FloatField(allow_null=True)
+    ci_high = serializers.FloatField(allow_null=True)
+    reason = serializers.CharField()
+
+
+class RunDetail(RunShape):
+    results = ResultShape(many=True)
+    elicitation = serializers.DictField()
+    provenance = serializers.DictField()
+    reply = RunReply(source="receipt.reply", allow_null=True, default=None)
+
+
+class ModelShape(serializers.ModelSerializer[FrontierModel]):
+    class Meta:
+        model = FrontierModel
+        fields = ("slug", "name", "developer")
+        extra_kwargs = {"slug": {"validators": []}}
+
+
+class CheckpointShape(serializers.ModelSerializer[Checkpoint]):
+    model = serializers.SlugRelatedField(slug_field="slug", queryset=FrontierModel.objects.all())
+    parent = serializers.SlugRelatedField(slug_field="slug", queryset=Checkpoint.objects.all(), required=False, allow_null=True)
+    effective_compute = serializers.FloatField(required=False, allow_null=True, min_value=1, help_text="FLOP")
+
+    class Meta:
+        model = Checkpoint
+        fields = ("slug", "name", "model", "trained", "released", "effective_compute", "parent", "relation")
+        extra_kwargs = {"slug": {"validators": []}}
+
+
+class EvaluationShape(serializers.ModelSerializer[Evaluation]):
+    key = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = Evaluation
+        exclude = ("id",)
+        validators = ()
+
+
+class ThresholdShape(serializers.ModelSerializer[Threshold]):
+    evaluation = serializers.CharField(source="evaluation.key")
+
+    class Meta:
+        model = Threshold
+        exclude = ("id", "level")
+
+
+class LevelShape(serializers.ModelSerializer[CapabilityLevel]):
+    framework = serializers.CharField(source="framework.key")
+    domain = serializers.CharField(source="domain.slug")
+    thresholds = ThresholdShape(many=True)
+    stages = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = CapabilityLevel
+        fields = (
+            "key",
+            "framework",
+            "domain",
+            "slug",
+            "name",
+            "kind",
+            "exploratory",
+            "definition",
+            "security",
+            "source",
+            "stages",
+            "thresholds",
+        )
+
+
+class StatusShape(serializers.ModelSerializer[LevelStatus]):
+    checkpoint = serializers.CharField(source="checkpoint.slug")
+    level = serializers.CharField(source="level.key")
+    evaluation = serializers.CharField(source="evaluation.key", allow_null=True, default=None)
+
+    class Meta:
+        model = LevelStatus
+        exclude = ("id", "readings", "assessment")
+
+
+class FrameworkShape(serializers.ModelSerializer[Framework]):
+    key = serializers.CharField()
+    levels = serializers.SlugRelatedField(slug_field="key", many=True, read_only=True)
+    notes = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = Framework
+        exclude = ("id",)
+
+
+class CrisisShape(serializers.ModelSerializer[Crisis]):
+    ref = serializers.CharField()
+    model = serializers.CharField(source="model.slug")
+    level = serializers.CharField(source="level.key")
+    checkpoint = serializers.CharField(source="checkpoint.slug")
+    lead = serializers.CharField(source="lead.display_name", allow_null=True, default=None)
+
+    class Meta:
+        model = Crisis
+        fields = (
+            "id",
+            "ref",
+            "model",
+            "level",
+            "checkpoint",
+            "state",
+            "severity",
+            "illustrative",
+            "lead",
+            "opened",
+            "acknowledge_by",
+            "acknowledged",
+            "ready",
+            "closed",
+        )
+
+
+class ReasonShape(serializers.Serializer[object]):
+    level = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class GateShape(serializers.Serializer[object]):
+    verdict = serializers.ChoiceField(["pass", "hold", "unknown"])
+    reasons = ReasonShape(many=True)
+    checkpoint = serializers.CharField()
+    stage = serializers.ChoiceField(["internal", "external"])
+    frameworks = serializers.ListField(child=serializers.CharField())
+    at = serializers.DateTimeField()
+
+
+class GateQuestion(serializers.Serializer[object]):
+    checkpoint = serializers.CharField(help_text="slug")
+    stage = serializers.ChoiceField(["internal", "external"])
+
+
+class DeterminationBody(serializers.Serializer[object]):
+    checkpoint = serializers.SlugRelatedField(slug_field="slug", queryset=Checkpoint.objects.select_related("model"))
+    level = serializers.SlugRelatedField(slug_field="key", queryset=CapabilityLevel.objects.all())
+    status = serializers.ChoiceField(Determination.STATUSES)
+    stated = serializers.DateField()
+    source = serializers.CharField()
+    note = serializers.CharField(required=False, default="", allow_blank=True)

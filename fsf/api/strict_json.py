@@ -1,0 +1,71 @@
+"""One strict reader for every JSON body, and the fast renderer for every answer.
+
+Refused, with the reason and never as a server error: what is not JSON, NaN and infinities, NUL characters, lone surrogates,
+nesting deeper than 64, bodies over a megabyte.
+"""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+import msgspec
+import orjson
+from django.conf import settings
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+DEPTH = 64
+
+
+def read(raw: bytes) -> Any:
+    """The content of a JSON body; raises ParseError with a sentence."""
+    try:
+        content = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise ParseError(f"The body is not valid JSON: {wrong}.") from None
+    except RecursionError:
+        raise ParseError(f"The body is nested deeper than {DEPTH} levels.") from None
+    _check(content)
+    return content
+
+
+def _check(content: Any) -> None:
+    level, depth = [content], 0
+    while level:
+        if depth > DEPTH:
+            raise ParseError(f"The body is nested deeper than {DEPTH} levels.")
+        for part in level:
+            if isinstance(part, str) and "\x00" in part:
+                raise ParseError("A text in the body holds a NUL character; remove it.")
+        level = [inner for part in level for inner in _inside(part)]
+        depth += 1
+
+
+def _inside(part: Any) -> list[Any]:
+    if isinstance(part, dict):
+        return [*part.keys(), *part.values()]
+    return part if isinstance(part, list) else []
+
+
+class StrictJSONParser(BaseParser):
+    """Reads application/json bodies."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raw = stream.read(most + 1)
+        if len(raw) > most:
+            raise ParseError(f"The body is larger than {most} bytes.")
+        return read(raw)
+
+
+class JSONRenderer(BaseRenderer):
+    """Writes JSON; errors carry their own media type."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
+        return b"" if data is None else orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=str)

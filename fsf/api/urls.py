@@ -1,0 +1,28 @@
+"""The addresses of the API, version 1."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from fsf.api import catalogue, crises, determinations, frameworks, gate, openapi, problems, runs
+
+app_name = "api"
+schemes = (openapi.BearerScheme,)  # found by drf-spectacular once imported
+urlpatterns = [
+    path("runs/", runs.Runs.as_view(), name="runs"),
+    path("runs/<int:pk>/", runs.Run.as_view(), name="run"),
+    path("models/", catalogue.Models.as_view(), name="models"),
+    path("checkpoints/", catalogue.Checkpoints.as_view(), name="checkpoints"),
+    path("checkpoints/<str:slug>/", catalogue.OneCheckpoint.as_view(), name="checkpoint"),
+    path("evaluations/", catalogue.Evaluations.as_view(), name="evaluations"),
+    path("frameworks/", frameworks.Frameworks.as_view(), name="frameworks"),
+    path("levels/", frameworks.Levels.as_view(), name="levels"),
+    path("levels/<str:key>/", frameworks.Level.as_view(), name="level"),
+    path("statuses/", frameworks.Statuses.as_view(), name="statuses"),
+    path("crises/", crises.Crises.as_view(), name="crises"),
+    path("crises/<int:pk>/", crises.OneCrisis.as_view(), name="crisis"),
+    path("determinations/", determinations.Determinations.as_view(), name="determinations"),
+    path("gate/", gate.Gate.as_view(), name="gate"),
+    path("problems/", problems.problems, name="problems"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+]

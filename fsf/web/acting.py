@@ -1,0 +1,42 @@
+"""One way for a page to act: read the form, make one domain call, say what came of it. Refusals are caught here and nowhere else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.roles import ALLOWED, Refused, Role
+from fsf.web.forms import ActForm
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing a person can do on a page: its form, the operation it calls, and the words when it is done."""
+
+    form: type[ActForm]
+    operation: Callable[..., object]
+    done: str
+
+
+def perform(request: HttpRequest, act: Act, **subject: Any) -> ActForm | None:
+    """Do it, and leave the outcome as a message; returns the form only where it was filled in wrongly."""
+    assert isinstance(request.user, User)  # noqa: S101 - the sign-in middleware let nobody else through
+    form = act.form(request.POST)
+    if not form.is_valid():
+        return form
+    try:
+        act.operation(**subject, **form.facts(), actor=request.user.as_actor(), now=timezone.now())
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, act.done)
+    return None
+
+
+def may(request: HttpRequest, action: str) -> bool:
+    """Whether the reader's role allows an action: what is not allowed is not offered."""
+    return isinstance(request.user, User) and action in ALLOWED[Role(request.user.role)]

@@ -1,0 +1,73 @@
+"""Where the marks of a bullet lie: a score, its interval and the lines on one small scale."""
+
+import math
+from dataclasses import dataclass
+
+WIDTH = 140.0
+_PADDING = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The stretch of values a bullet shows; `log` spaces them by ratio."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """The x of a value, from 0 to WIDTH; values outside are drawn at the edge."""
+        if self.log:
+            share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return round(min(max(share, 0.0), 1.0) * WIDTH, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bullet:
+    """The x of every mark, from 0 to WIDTH; None where there is nothing to draw."""
+
+    point: float | None
+    start: float | None
+    length: float | None
+    alert: float | None
+    critical: float | None
+
+
+def scale_for(values: list[float], *, minimum: float | None, maximum: float | None, log: bool) -> Scale:
+    """The scale that shows every value: the valid range where both its ends are known, else one that leaves room beyond the values."""
+    positive = [value for value in values if value > 0]
+    if log and positive:
+        return Scale(min(positive) / (2 * _PADDING), max(positive) * _PADDING, log=True)
+    low = minimum if minimum is not None else min([0.0, *values])
+    high = maximum if maximum is not None else max(values) * _PADDING
+    return Scale(low, high) if high > low else Scale(low, low + 1.0)
+
+
+def draw(
+    *,
+    point: float | None,
+    lower: float | None,
+    upper: float | None,
+    alert: float | None,
+    critical: float | None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    log: bool = False,
+) -> Bullet | None:
+    """The marks of one score, or None where there is neither a score nor an interval to draw."""
+    known = [value for value in (point, lower, upper, alert, critical) if value is not None and math.isfinite(value)]
+    if not known or (point is None and lower is None and upper is None):
+        return None
+    scale = scale_for(known, minimum=minimum, maximum=maximum, log=log)
+
+    def place(value: float | None) -> float | None:
+        return None if value is None or not math.isfinite(value) else scale.place(value)
+
+    start = end = None
+    if lower is not None or upper is not None:
+        start = 0.0 if lower is None else scale.place(lower)
+        end = WIDTH if upper is None else scale.place(upper)
+    length = None if start is None or end is None else round(max(end - start, 1.0), 1)
+    return Bullet(place(point), start, length, place(alert), place(critical))

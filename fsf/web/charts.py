@@ -1,0 +1,261 @@
+"""From rows to a Plotly figure: pure functions that return plain dicts and import no plotting library.
+
+Colours are those of the light theme. The page swaps each of them for the theme in use, by the names in `TOKENS`.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fsf.web.looks import LEVEL, LINE_KIND
+from fsf.web.numbers import interval_text, value_text
+
+TOKENS = {
+    "#12161d": "--text",
+    "#465160": "--text-2",
+    "#dfe3e9": "--line",
+    "#c5ccd6": "--line-2",
+    "#ffffff": "--surface",
+    "#1c86ab": "--clear-fill",
+    "#a58800": "--watch-fill",
+    "#7a58cf": "--open-fill",
+    "#dd7a00": "--alert-fill",
+    "#b3113f": "--critical-fill",
+    "#7e8997": "--none-fill",
+    "#8a4200": "--alert",
+    "#98103a": "--critical",
+    "#0b5f7d": "--clear",
+}
+TEXT, TEXT_2, LINE, LINE_2, SURFACE = "#12161d", "#465160", "#dfe3e9", "#c5ccd6", "#ffffff"
+CLEAR = "rgba(0,0,0,0)"
+_MARKERS: dict[str, tuple[str, str, int]] = {
+    "critical": ("#b3113f", "octagon", 13),
+    "alert": ("#dd7a00", "triangle-up", 13),
+    "inconclusive": ("#7a58cf", "diamond-open", 11),
+    "watch": ("#a58800", "circle", 10),
+    "clear": ("#1c86ab", "circle", 10),
+    "no_result": ("#7e8997", "circle-open", 9),
+}
+_LINES = {"alert": ("#dd7a00", "#8a4200", "dash"), "critical": ("#b3113f", "#98103a", "solid"), "rule_out": ("#1c86ab", "#0b5f7d", "dot")}
+_MOST_LABELS = 12
+_WIDTH_SHARE = 0.16
+_HEIGHT_SHARE = 0.055
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run's score with its one-sided bounds; `state` is what that run's evidence alone says."""
+
+    name: str
+    ref: str
+    day: dt.date
+    score: float
+    lower: float | None
+    upper: float | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line drawn beforehand: alert, critical or rule_out, in the evaluation's unit."""
+
+    kind: str
+    value: float
+    illustrative: bool
+
+    @property
+    def label(self) -> str:
+        """What is written on the line."""
+        return f"{LINE_KIND[self.kind]} {{}}{' · illustrative line' if self.illustrative else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What the scores are: the axis title, the unit, the scale and the valid range where it is known."""
+
+    title: str
+    unit: str
+    log: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    lower_is_stronger: bool = False
+
+
+def _known(points: Sequence[Point], lines: Sequence[Line]) -> list[float]:
+    values = [value for point in points for value in (point.score, point.lower, point.upper) if value is not None]
+    return [value for value in [*values, *(line.value for line in lines)] if math.isfinite(value)]
+
+
+def value_range(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> tuple[float, float]:
+    """The stretch of the score axis in score units: the valid range of a proportion, else all values with room around them."""
+    values = _known(points, lines) or [0.0, 1.0]
+    if axis.log:
+        positive = [value for value in values if value > 0] or [1.0]
+        return min(positive) / 1.6, max(positive) * 1.8
+    if axis.unit == "proportion":
+        return 0.0, max(1.0, *values)
+    low = axis.minimum if axis.minimum is not None else min(0.0, *values)
+    return low, max(values) + 0.15 * ((max(values) - low) or 1.0)
+
+
+def date_range(points: Sequence[Point], today: dt.date) -> tuple[dt.date, dt.date]:
+    """The stretch of the date axis: every point, with a tenth of room on both sides and never less than a month."""
+    days = [point.day for point in points] or [today]
+    first, last = min(days), max(days)
+    room = max(dt.timedelta(days=30), (last - first) / 10)
+    return first - room, last + room
+
+
+def _arm(bound: float | None, score: float) -> float:
+    return abs(bound - score) if bound is not None and math.isfinite(bound) else 0.0
+
+
+def _trace(state: str, points: Sequence[Point], labelled: set[str], unit: str) -> dict[str, Any]:
+    colour, symbol, size = _MARKERS.get(state, _MARKERS["no_result"])
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": LEVEL[state].word,
+        "x": [point.day.isoformat() for point in points],
+        "y": [point.score for point in points],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [_arm(point.upper, point.score) for point in points],
+            "arrayminus": [_arm(point.lower, point.score) for point in points],
+            "thickness": 1.6,
+            "width": 4,
+            "color": colour,
+        },
+        "text": [f"  {point.name}  " if point.ref in labelled else "" for point in points],
+        "textposition": "top left",
+        "textfont": {"size": 11.5, "color": TEXT_2},
+        "customdata": [
+            [point.name, point.ref, value_text(point.score, unit), interval_text(point.lower, point.upper, unit)] for point in points
+        ],
+        "hovertemplate": "%{customdata[0]} · %{customdata[1]}<br>%{x|%-d %b %Y}<br>%{customdata[2]}, interval %{customdata[3]}<extra></extra>",
+        "marker": {"size": size, "symbol": symbol, "color": colour, "line": {"color": SURFACE if "open" not in symbol else colour, "width": 1.5}},
+        "cliponaxis": False,
+    }
+
+
+def labelled_points(points: Sequence[Point], low: float, high: float) -> set[str]:
+    """Which points get their name written beside them: the highest first, and none so near to another that the names would meet."""
+    if not points:
+        return set()
+    first, last = date_range(points, points[0].day)
+    span, height = (last - first).days or 1, (high - low) or 1.0
+    placed: list[tuple[float, float]] = []
+    chosen: set[str] = set()
+    for point in sorted(points, key=lambda each: each.score, reverse=True):
+        x, y = (point.day - first).days / span, (point.score - low) / height
+        free = all(abs(x - other) > _WIDTH_SHARE or abs(y - level) > _HEIGHT_SHARE for other, level in placed)
+        if free and len(chosen) < _MOST_LABELS:
+            placed.append((x, y))
+            chosen.add(point.ref)
+    return chosen
+
+
+def _shape(line: Line) -> dict[str, Any]:
+    colour, _, dash = _LINES[line.kind]
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": line.value,
+        "y1": line.value,
+        "line": {"color": colour, "width": 2.2 if line.kind == "critical" else 1.8, "dash": dash},
+        "layer": "below",
+    }
+
+
+def _zone(line: Line, edge: float) -> dict[str, Any]:
+    colour = _LINES[line.kind][0]
+    return {
+        "type": "rect",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": line.value,
+        "y1": edge,
+        "fillcolor": colour,
+        "opacity": 0.06,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+
+
+def _annotation(line: Line, axis: Axis) -> dict[str, Any]:
+    return {
+        "xref": "paper",
+        "x": 0,
+        "xanchor": "left",
+        "y": math.log10(line.value) if axis.log and line.value > 0 else line.value,
+        "yanchor": "top" if axis.lower_is_stronger else "bottom",
+        "text": line.label.format(value_text(line.value, axis.unit)),
+        "showarrow": False,
+        "font": {"size": 12.5, "color": _LINES[line.kind][1], "weight": 600},
+    }
+
+
+def _layout(axis: Axis, span: tuple[float, float], days: tuple[dt.date, dt.date]) -> dict[str, Any]:
+    low, high = span
+    ticks = {"dtick": 0.2, "tickformat": ".1f"} if axis.unit == "proportion" else {"nticks": 7}
+    if axis.log:
+        ticks = {"dtick": "D2", "tickformat": ",~g"}
+    return {
+        "margin": {"l": 58, "r": 24, "t": 24, "b": 44},
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "showlegend": False,
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 12.5, "color": TEXT_2},
+        "hoverlabel": {"bgcolor": SURFACE, "bordercolor": LINE_2, "font": {"color": TEXT, "size": 12.5}, "align": "left"},
+        "xaxis": {
+            "type": "date",
+            "range": [day.isoformat() for day in days],
+            "gridcolor": CLEAR,
+            "linecolor": LINE_2,
+            "ticks": "outside",
+            "tickcolor": LINE_2,
+            "ticklen": 4,
+            "tickformat": "%-d %b<br>%Y" if (days[1] - days[0]).days < 150 else "%b %Y",
+            "nticks": 8,
+        },
+        "yaxis": {
+            "type": "log" if axis.log else "linear",
+            "range": [math.log10(low), math.log10(high)] if axis.log else [low, high],
+            "gridcolor": LINE,
+            "zeroline": False,
+            "title": {"text": axis.title, "standoff": 8, "font": {"size": 12.5}},
+            **ticks,
+        },
+    }
+
+
+def figure(points: Sequence[Point], lines: Sequence[Line], axis: Axis, today: dt.date) -> dict[str, Any]:
+    """Score against date, one trace per state, each with its interval; the lines are drawn and labelled, their far side tinted."""
+    low, high = span = value_range(points, lines, axis)
+    shown = labelled_points(points, low, high)
+    layout = _layout(axis, span, date_range(points, today))
+    warning = [line for line in lines if line.kind != "rule_out"]
+    layout["shapes"] = [_zone(line, low if axis.lower_is_stronger else high) for line in warning] + [_shape(line) for line in lines]
+    layout["annotations"] = [_annotation(line, axis) for line in lines]
+    states = [state for state in _MARKERS if any(point.state == state for point in points)]
+    data = [_trace(state, [point for point in points if point.state == state], shown, axis.unit) for state in states]
+    return {"data": data, "layout": layout}
+
+
+def summary(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> str:
+    """The chart in words, for those who do not see it."""
+    drawn = [line.label.format(value_text(line.value, axis.unit)) for line in lines]
+    said = f"Lines: {', '.join(drawn)}." if drawn else "No line is drawn."
+    if not points:
+        return f"No score yet. {said}"
+    newest = max(points, key=lambda each: (each.day, each.ref))
+    return (
+        f"{axis.title}, {len(points)} {'run' if len(points) == 1 else 'runs'}. The newest, {newest.name} on {newest.day:%-d %B %Y}, scored "
+        f"{value_text(newest.score, axis.unit)} with interval {interval_text(newest.lower, newest.upper, axis.unit)}. {said}"
+    )

@@ -1,0 +1,60 @@
+"""How far a score is from its lines, said in a few words and in the direction that counts as more capable."""
+
+from dataclasses import dataclass
+
+from fsf.web.numbers import gap_text, interval_text, value_text
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The numbers of one status: a score, its one-sided bounds and its lines, all in the evaluation's unit."""
+
+    point: float | None
+    lower: float | None
+    upper: float | None
+    alert: float | None
+    critical: float | None
+    unit: str = ""
+    lower_is_stronger: bool = False
+
+    def over(self, value: float, line: float) -> float:
+        """How far a value is beyond a line; negative while it is short of it."""
+        return line - value if self.lower_is_stronger else value - line
+
+    @property
+    def bound(self) -> float | None:
+        """The bound on the dangerous side."""
+        return self.lower if self.lower_is_stronger else self.upper
+
+
+def _beyond(score: Score, value: float, line: float, name: str) -> str:
+    gap = score.over(value, line)
+    return f"{gap_text(gap, score.unit)} {'over' if gap >= 0 else 'to'} {name}"
+
+
+def _short_of_a_bound(score: Score, line: float) -> bool:
+    return score.point is not None and score.bound is not None and score.over(score.point, line) < 0 <= score.over(score.bound, line)
+
+
+def distance_text(score: Score) -> str:
+    """The distance that matters next: to alert, over it, to critical, or that only the bound reaches the line."""
+    if score.point is None:
+        return ""
+    if score.alert is None:
+        return "" if score.critical is None else _beyond(score, score.point, score.critical, "critical")
+    if score.over(score.point, score.alert) < 0:
+        return _beyond(score, score.point, score.alert, "alert")
+    if score.critical is None:
+        return _beyond(score, score.point, score.alert, "alert")
+    return _beyond(score, score.point, score.critical, "critical")
+
+
+def numbers_text(score: Score) -> str:
+    """One sentence fragment with every number: score, interval and lines."""
+    if score.point is None and score.bound is None:
+        return ""
+    parts = [f"{value_text(score.point, score.unit)} (interval {interval_text(score.lower, score.upper, score.unit)})"]
+    parts += [f"{name} line {value_text(line, score.unit)}" for name, line in (("alert", score.alert), ("critical", score.critical)) if line is not None]
+    if score.alert is not None and _short_of_a_bound(score, score.alert):
+        parts.append("only the upper bound reaches the alert line" if not score.lower_is_stronger else "only the lower bound reaches the alert line")
+    return ", ".join(parts)

@@ -1,0 +1,133 @@
+"""The deployment gate's rule. Plain Python: the facts of every level that counts in, a verdict with reasons out.
+
+hold     a level that reached its alert or critical line has a plan that is not proven ready
+unknown  something needed is missing, stale, inconclusive, or told differently by the lab: unknown is never a pass
+pass     everything needed is fresh and either ruled out or covered by a ready plan
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+STAGES = ("internal", "external")
+REACHED = ("alert", "critical")
+
+
+class Verdict(StrEnum):
+    """May this checkpoint be deployed at this stage?"""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    HOLD = "hold"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelFacts:
+    """One level of a framework in force, as it stands for a checkpoint."""
+
+    level: str
+    key: str
+    has_lines: bool
+    state: str
+    taken: dt.datetime | None
+    retest_days: int
+    critical_ruled_out: bool
+    has_critical: bool
+    illustrative: bool
+    reported: str
+    reported_clear: bool
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """The plan of the model's newest crisis at a level: its reference, state, and whether every measure is signed off."""
+
+    ref: str
+    level: str
+    state: str
+    ready: bool
+    sentence: str
+
+    @property
+    def proven(self) -> bool:
+        """Ready by its sign-offs and declared so by a lead."""
+        return self.ready and self.state in {"ready", "closed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the gate does not pass: the verdict it forces, the level, a stable code and a sentence."""
+
+    verdict: Verdict
+    level: str
+    code: str
+    detail: str
+
+
+def decide(
+    levels: Sequence[LevelFacts], plans: dict[str, PlanFacts], framework_in_force: str, now: dt.datetime
+) -> tuple[Verdict, list[Reason]]:
+    """The verdict for one checkpoint and stage; `plans` are by level key, and every live one counts even for a level not listed."""
+    reasons = [reason for facts in levels for reason in _level(facts, plans.get(facts.key), now)]
+    listed = {facts.key for facts in levels}
+    reasons += [_unproven(plan) for key, plan in plans.items() if key not in listed and plan.state != "closed" and not plan.proven]
+    if not framework_in_force:
+        reasons.append(
+            Reason(Verdict.UNKNOWN, "", "no_framework", "No framework in force governs this model's developer; nothing can be cleared.")
+        )
+    elif not levels:
+        reasons.append(Reason(Verdict.UNKNOWN, "", "no_levels", f"{framework_in_force} has no level that gates this stage."))
+    worst = next((verdict for verdict in (Verdict.HOLD, Verdict.UNKNOWN) if any(reason.verdict == verdict for reason in reasons)), None)
+    return worst or Verdict.PASS, sorted(reasons, key=lambda reason: reason.verdict != Verdict.HOLD)
+
+
+def _unproven(plan: PlanFacts) -> Reason:
+    declared = "" if not plan.ready else f" Every measure is signed off, but {plan.ref} is {plan.state}: a lead must declare it ready."
+    return Reason(Verdict.HOLD, plan.level, "plan_not_ready", f"{plan.level}: {plan.ref} holds the gate. {plan.sentence}{declared}")
+
+
+def _level(facts: LevelFacts, plan: PlanFacts | None, now: dt.datetime) -> list[Reason]:
+    line = " (illustrative line)" if facts.illustrative else ""
+    if plan is not None and plan.state != "closed" and not plan.proven:
+        return [_unproven(plan)]
+    found = _reached(facts, plan, line) if facts.state in REACHED else [_missing(facts, line), _differs(facts)]
+    return [reason for reason in (*found, _stale(facts, now)) if reason is not None]
+
+
+def _reached(facts: LevelFacts, plan: PlanFacts | None, line: str) -> list[Reason | None]:
+    if plan is None:
+        return [Reason(Verdict.HOLD, facts.level, "no_plan", f"{facts.level}: {facts.state} reached{line} and no plan exists.")]
+    return [] if plan.proven else [_unproven(plan)]
+
+
+def _missing(facts: LevelFacts, line: str) -> Reason | None:
+    if not facts.has_lines:
+        if facts.reported_clear:
+            return None
+        return Reason(Verdict.UNKNOWN, facts.level, "no_line", f"{facts.level}: no line is drawn and no determination says it is below.")
+    if facts.state == "no_result":
+        return Reason(Verdict.UNKNOWN, facts.level, "no_result", f"{facts.level}: no result{line}.")
+    if facts.state == "inconclusive":
+        return Reason(Verdict.UNKNOWN, facts.level, "inconclusive", f"{facts.level}: the evidence cannot rule the line out{line}.")
+    if facts.has_critical and not facts.critical_ruled_out:
+        return Reason(Verdict.UNKNOWN, facts.level, "critical_not_ruled_out", f"{facts.level}: the critical level is not ruled out{line}.")
+    return None
+
+
+def _stale(facts: LevelFacts, now: dt.datetime) -> Reason | None:
+    if not facts.has_lines or facts.taken is None:
+        return None
+    days = (now - facts.taken).days
+    if days <= facts.retest_days:
+        return None
+    detail = f"{facts.level}: the newest evidence is {days} days old; it counts for {facts.retest_days}."
+    return Reason(Verdict.UNKNOWN, facts.level, "stale", detail)
+
+
+def _differs(facts: LevelFacts) -> Reason | None:
+    if not facts.differs:
+        return None
+    detail = f"{facts.level}: the lab reported '{facts.reported}', our reading is '{facts.state}'; a person must settle it."
+    return Reason(Verdict.UNKNOWN, facts.level, "differs", detail)

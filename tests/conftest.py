@@ -1,0 +1,123 @@
+"""Our people, a small framework, and a pipeline that posts over the API."""
+
+import datetime as dt
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.test import Client, TransactionTestCase
+from django.utils import timezone
+
+from accounts.models import ServiceAccount, User
+from accounts.roles import SYSTEM, Role
+from accounts.tokens import SCOPES, issue
+from evals.catalogue import register_checkpoint, register_model
+from fsf.management.commands.load_framework import load_with_plans
+from thresholds import library
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+append_only = import_module("audit.migrations.0002_append_only")
+flush = TransactionTestCase._fixture_teardown
+
+
+def flush_with_audit(self):
+    """The audit log refuses to be emptied, by us too: its triggers stand aside only while the test database is flushed."""
+    with connection.schema_editor() as editor:
+        append_only.backwards(apps, editor)
+    flush(self)
+    with connection.schema_editor() as editor:
+        append_only.forwards(apps, editor)
+
+
+TransactionTestCase._fixture_teardown = flush_with_audit
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+def person(username, role, **more):
+    first, last = username.title(), role.value.split("_")[0].title()
+    return User.objects.create_user(
+        username, f"{username}@example.org", "correct-horse-battery", first_name=first, last_name=last, role=role, **more
+    )
+
+
+@pytest.fixture
+def ada(db):
+    return person("ada", Role.SAFETY_LEAD, alerted=True)
+
+
+@pytest.fixture
+def ben(db):
+    return person("ben", Role.EVAL_ENGINEER)
+
+
+@pytest.fixture
+def cleo(db):
+    return person("cleo", Role.AUDITOR)
+
+
+@pytest.fixture
+def dan(db):
+    return person("dan", Role.MEMBER)
+
+
+@pytest.fixture
+def small(db):
+    """A framework of one cyber level with an alert line at 0.2 and a critical line at 0.5, both on a suite of 12 or more tasks."""
+    return load_with_plans(library.read_file(FIXTURES / "small-1.0.yaml"))[0]
+
+
+@pytest.fixture
+def aurora(db, now):
+    """A checkpoint of a model that the small framework governs."""
+    model = register_model(slug="aurora", name="Aurora", developer="Northwind", actor=SYSTEM, now=now)
+    return register_checkpoint(model=model, fields={"slug": "aurora-1", "name": "Aurora 1"}, actor=SYSTEM, now=now)
+
+
+class Pipeline:
+    """Posts to the API as a service account."""
+
+    def __init__(self, scopes=SCOPES):
+        self.account, _ = ServiceAccount.objects.get_or_create(name="nightly", defaults={"created": timezone.now()})
+        self.token, self.text = issue(account=self.account, scopes=scopes, now=timezone.now())
+        self.client = Client(raise_request_exception=False)
+
+    def _headers(self):
+        return {"authorization": f"Bearer {self.text}"}
+
+    def get(self, path, **query):
+        return self.client.get(f"/api/v1/{path}", query, headers=self._headers())
+
+    def send(self, path, body):
+        raw = body if isinstance(body, bytes | str) else json.dumps(body)
+        return self.client.post(f"/api/v1/{path}", raw, content_type="application/json", headers=self._headers())
+
+    def run(self, solved=None, total=None, *, external_id="1", checkpoint="aurora-1", evaluation="ctf@1", **more):
+        measured = {} if solved is None else {"measurements": [{"metric": "solved", "solved": solved, "total": total}]}
+        body = {"producer": {"name": "nightly"}, "external_id": external_id, "checkpoint": checkpoint, "evaluation": evaluation}
+        return self.send("runs/", {**body, **measured, **more})
+
+
+@pytest.fixture
+def pipeline(db):
+    return Pipeline()
+
+
+@pytest.fixture
+def days():
+    return lambda number: (timezone.now() + dt.timedelta(days=number)).isoformat()
+
+
+@pytest.fixture(autouse=True)
+def own_mail_folder(tmp_path, settings):
+    settings.EMAIL_BACKEND = "alerts.channels.eml.EmlBackend"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+
+

@@ -1,0 +1,105 @@
+"""How the readings of one checkpoint at one level add up to a state. Plain Python: facts in, a value out.
+
+For each evaluation that carries a line the ledger keeps the newest complete reading, and of the incomplete readings newer than
+it the newest of each state: an incomplete run may raise what the evidence says, never lower it. The outcome does not depend on
+the order in which runs arrive.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+STATES = ("no_result", "clear", "watch", "inconclusive", "alert", "critical")
+LATCHING = ("alert", "critical")
+Reading = dict[str, Any]
+Ledger = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """What must be read for a level: an evaluation's key, whether it is required, and its group of alternatives."""
+
+    evaluation: str
+    kind: str
+    required: bool
+    alternative: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the evidence says now: the state, whose reading leads, what is missing, whether critical is ruled out."""
+
+    state: str
+    leading: Reading | None
+    missing: tuple[str, ...]
+    critical_ruled_out: bool
+
+
+def rank(state: str) -> int:
+    """Position in the order in which a state may be raised."""
+    return STATES.index(state)
+
+
+def higher(one: str, other: str) -> str:
+    """The state that stands higher."""
+    return one if rank(one) >= rank(other) else other
+
+
+def _moment(reading: Reading) -> tuple[str, int]:
+    return reading["completed"], reading["run"]
+
+
+def add(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, reading: Reading, *, superseded: int | None = None) -> Ledger:
+    """The ledger with one more reading of an evaluation; readings of the run it supersedes are dropped.
+
+    A reading holds `run` (id), `completed` (ISO 8601 UTC), `complete` and `state` at least.
+    """
+    slots = {key: value for key, value in ledger.get(evaluation, {}).items() if value["run"] != superseded}
+    whole, slot = slots.get("complete"), "complete" if reading["complete"] else reading["state"]
+    newest = slots.get(slot)
+    if newest is None or _moment(reading) > _moment(newest):
+        slots[slot] = reading
+    whole = slots.get("complete", whole)
+    kept = {key: value for key, value in slots.items() if key == "complete" or whole is None or _moment(value) > _moment(whole)}
+    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: kept}
+
+
+def current(slots: Mapping[str, Reading]) -> Reading | None:
+    """The reading that stands for an evaluation: the highest of the newest complete one and the incomplete ones after it."""
+    return max(slots.values(), key=lambda reading: (rank(reading["state"]), *_moment(reading)), default=None)
+
+
+def summarise(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact]) -> Summary:
+    """What all readings together say of a level: any evaluation that reaches a line raises it, and it is clear only once every
+    required line has been read and ruled out. Missing evidence reads as inconclusive, never as clear."""
+    readings = {line.evaluation: found for line in lines if (found := current(ledger.get(line.evaluation, {}))) is not None}
+    if not readings:
+        return Summary("no_result", None, tuple(_missing(lines, readings)), critical_ruled_out=False)
+    leading = max(readings.values(), key=lambda reading: (rank(reading["state"]), *_moment(reading)))
+    missing = tuple(_missing(lines, readings))
+    state = leading["state"]
+    if missing and rank(state) < rank("inconclusive"):
+        state = "inconclusive"
+    return Summary(state, leading, missing, _critical_ruled_out(lines, readings))
+
+
+def _groups(lines: Iterable[LineFact]) -> dict[str, list[LineFact]]:
+    """Lines by what they stand for: alternatives together, every other line by itself."""
+    groups: dict[str, list[LineFact]] = {}
+    for line in lines:
+        groups.setdefault(line.alternative or f"={line.evaluation}", []).append(line)
+    return groups
+
+
+def _missing(lines: Iterable[LineFact], readings: Mapping[str, Reading]) -> Iterable[str]:
+    for group in _groups(lines).values():
+        if any(line.required for line in group) and not any(line.evaluation in readings for line in group):
+            yield " or ".join(sorted({line.evaluation for line in group}))
+
+
+def _critical_ruled_out(lines: Sequence[LineFact], readings: Mapping[str, Reading]) -> bool:
+    """True only if a critical or rule-out line exists, each required one was read, and every one that was read rules it out."""
+    deciding = [line for line in lines if line.kind in {"critical", "rule_out"}]
+    if not deciding or list(_missing(deciding, readings)):
+        return False
+    return all(readings[line.evaluation]["critical_ruled_out"] for line in deciding if line.evaluation in readings)

@@ -1,0 +1,169 @@
+"""The shape of a framework file and what must hold in it beyond its shape. Plain Python."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]*$", max_length=100)]
+Words = Annotated[str, msgspec.Meta(min_length=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Inside = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+
+
+class InvalidFramework(ValueError):
+    """A framework file that cannot be loaded; the text names the file, the place and the reason."""
+
+
+class About(msgspec.Struct, forbid_unknown_fields=True):
+    """Which framework this is, whose models it governs and from when."""
+
+    slug: Slug
+    version: Words
+    developer: Words
+    title: Words
+    effective_from: dt.date
+    source: Words
+    summary: str = ""
+    retest_days: Annotated[int, msgspec.Meta(ge=1)] = 180
+    notes: list[str] = []
+    plan_note: str = ""
+
+
+class DomainEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A kind of harm."""
+
+    slug: Slug
+    name: Words
+
+
+class EvaluationEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """One version of an evaluation; the fields of evals.models.Evaluation."""
+
+    slug: Slug
+    version: Words
+    name: Words
+    unit: Literal["proportion", "count", "minutes", "ratio", "points"]
+    direction: Literal["higher", "lower"]
+    metric: Words = "solved"
+    scale: Literal["linear", "log"] = "linear"
+    minimum: float | None = None
+    maximum: float | None = None
+    n_tasks: int | None = None
+    population: Literal["wider", "suite"] = "wider"
+    icc_task: Share = 1.0
+    icc_family: Share = 0.0
+    description: str = ""
+    source: str = ""
+
+
+class LineEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """One line; the fields of thresholds.models.Threshold, the evaluation as `slug@version`."""
+
+    kind: Literal["alert", "critical", "rule_out"]
+    evaluation: Words
+    value: float
+    policy: Literal["precautionary", "point", "confirmed", "posterior"]
+    comparator: Literal[">=", ">", "<=", "<"] = ">="
+    posterior: Inside | None = None
+    confidence: Inside = 0.95
+    required: bool = True
+    alternative: str = ""
+    illustrative: bool = False
+    reason: str = ""
+    source: str = ""
+
+
+class MeasureEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """One measure of the checklist agreed for a level."""
+
+    slug: Slug
+    what: Words
+    kind: Literal["security", "deployment", "monitoring", "alignment", "access", "research", "assessment"]
+    why: Words
+    evidence: Words
+    days: Annotated[int, msgspec.Meta(ge=0)]
+    applies_to: Literal["alert", "critical"] = "alert"
+
+
+class LevelEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """One capability level with its lines and its checklist."""
+
+    slug: Slug
+    domain: Slug
+    name: Words
+    kind: Literal["tracked", "critical", "high", "tier"]
+    definition: Words
+    exploratory: bool = False
+    security: str = ""
+    source: str = ""
+    stages: Annotated[list[Literal["internal", "external"]], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["internal", "external"]
+    )
+    thresholds: list[LineEntry] = []
+    checklist: list[MeasureEntry] = []
+
+
+class FrameworkFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A whole framework version."""
+
+    framework: About
+    domains: list[DomainEntry]
+    levels: Annotated[list[LevelEntry], msgspec.Meta(min_length=1)]
+    evaluations: list[EvaluationEntry] = []
+
+
+def check(content: FrameworkFile) -> list[str]:
+    """Everything that is wrong beyond the shape, as sentences that name the level and the line."""
+    domains = {domain.slug for domain in content.domains}
+    evaluations = {f"{entry.slug}@{entry.version}": entry for entry in content.evaluations}
+    faults = [*_repeated("level", content.levels)]
+    for level in content.levels:
+        if level.domain not in domains:
+            faults.append(f"level {level.slug}: the domain '{level.domain}' is not listed under domains")
+        faults += _repeated(f"level {level.slug}: measure", level.checklist)
+        if level.thresholds and not level.checklist:
+            faults.append(f"level {level.slug}: has lines but no checklist; agree the measures before a crossing")
+        for line in level.thresholds:
+            faults += [f"level {level.slug}, {line.kind} line: {text}" for text in _line(line, evaluations.get(line.evaluation))]
+        faults += [f"level {level.slug}: {text}" for text in _order(level, evaluations)]
+    return faults
+
+
+def _repeated(what: str, entries: list[Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.slug in seen:
+            yield f"{what} '{entry.slug}' stands twice"
+        seen.add(entry.slug)
+
+
+def _line(line: LineEntry, evaluation: EvaluationEntry | None) -> Iterator[str]:
+    if evaluation is None:
+        yield f"the evaluation '{line.evaluation}' is not listed under evaluations"
+        return
+    if line.comparator.startswith(">") != (evaluation.direction == "higher"):
+        yield f"'{line.comparator}' contradicts the evaluation's direction ({evaluation.direction} is more capable)"
+    if evaluation.unit == "proportion" and not 0 < line.value < 1:
+        yield f"a proportion's line must lie strictly between 0 and 1, not at {line.value:g}"
+    if evaluation.scale == "log" and line.value <= 0:
+        yield f"a line on a log scale must be positive, not {line.value:g}"
+    if (line.policy == "posterior") != (line.posterior is not None):
+        yield "the posterior policy, and only it, needs the key posterior (a probability)"
+    if line.illustrative and not line.reason:
+        yield "an illustrative line needs its reason"
+    if not line.illustrative and not line.source:
+        yield "a line that is not illustrative needs its source"
+
+
+def _order(level: LevelEntry, evaluations: dict[str, EvaluationEntry]) -> Iterator[str]:
+    """On one evaluation the critical line may not lie on the harmless side of the alert line."""
+    by_kind = {(line.evaluation, line.kind): line.value for line in level.thresholds}
+    for (evaluation, kind), value in by_kind.items():
+        alert = by_kind.get((evaluation, "alert"))
+        if kind != "critical" or alert is None or evaluation not in evaluations:
+            continue
+        sign = 1 if evaluations[evaluation].direction == "higher" else -1
+        if sign * value < sign * alert:
+            yield f"the critical line ({value:g}) lies below the alert line ({alert:g}) on {evaluation}"
