@@ -49,7 +49,7 @@ class Actor:
 SYSTEM = Actor(Kind.SYSTEM, "system")
 
 
-class Refused(Exception):  # noqa: N818 - refusals are named for their reason, here and in every subclass
+class Refused(Exception):
     """An operation that was not done; its text is a sentence for the person who asked."""
 
 
@@ -61,9 +61,10 @@ class NotAllowed(Refused):
         self.action = action
 
 
-def require(actor: Actor, action: str) -> None:
-    """Raise NotAllowed unless the actor is a person whose role allows the action."""
-    if actor.kind is not Kind.PERSON or actor.role is None:
+def require(actor: Actor, action: str) -> int:
+    """The id of the acting person; raises NotAllowed unless the actor is a person whose role allows the action."""
+    if actor.kind is not Kind.PERSON or actor.role is None or actor.id is None:
         raise NotAllowed(actor, action, f"'{action}' must be done by a named person; {actor.name} is a {actor.kind} account.")
     if action not in ALLOWED[actor.role]:
         raise NotAllowed(actor, action)
+    return actor.id

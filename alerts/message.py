@@ -53,7 +53,17 @@ def ascii_line(text: str, *, limit: int) -> str:
     flat = " ".join(flat.replace("=?", "= ?").split())  # what looks like an encoded word would be decoded by the reader's program
     if len(flat) <= limit:
         return flat
-    return flat[: limit - 3].rpartition(" ")[0].rstrip(" ,:;-") + "..." if " " in flat[: limit - 3] else flat[: limit - 3] + "..."
+    room = limit - len("...")
+    whole_words = flat[: room + 1].rpartition(" ")[0].rstrip(" ,:;-")
+    return (whole_words or flat[:room]) + "..."
+
+
+def subject_line(text: str) -> str:
+    """The text as a subject: where it is too long the names give way, not the numbers behind the last colon."""
+    names, colon, numbers = ascii_line(text, limit=1000).rpartition(": ")
+    if not colon or len(numbers) > SUBJECT_LENGTH // 2:
+        return ascii_line(text, limit=SUBJECT_LENGTH)
+    return ascii_line(names, limit=SUBJECT_LENGTH - len(colon + numbers)) + colon + numbers
 
 
 def at(moment: dt.datetime) -> str:
@@ -136,7 +146,7 @@ class Message:
         if self.severity not in SEVERITIES:
             raise ValueError(f"'{self.severity}' is no severity; use one of {', '.join(sorted(SEVERITIES))}.")
         clean: dict[str, Any] = {field.name: one_line(getattr(self, field.name)) for field in fields(self) if field.type is str}
-        clean["subject"] = ascii_line(self.subject, limit=SUBJECT_LENGTH) or ascii_line(self.headline, limit=SUBJECT_LENGTH) or "fsf alert"
+        clean["subject"] = subject_line(self.subject) or ascii_line(self.headline, limit=SUBJECT_LENGTH) or "fsf alert"
         clean["thread_topic"] = ascii_line(self.thread_topic, limit=SUBJECT_LENGTH) or clean["subject"]
         clean["list_name"] = ascii_line(self.list_name, limit=SUBJECT_LENGTH)
         clean["list_id"] = re.sub(r"[^a-z0-9]+", "-", ascii_line(self.list_id, limit=SUBJECT_LENGTH).lower()).strip("-") or "alerts"

@@ -21,7 +21,7 @@ LONGEST_KEY = 200
 logger = logging.getLogger(__name__)
 
 
-class NotQueued(Exception):  # noqa: N818 - named for the reason, as every refusal here
+class NotQueued(Exception):
     """The database took fewer alerts than it was given; the surrounding transaction must not commit."""
 
 

@@ -47,7 +47,8 @@ def gathered() -> Iterator[None]:
 
     Use it inside the transaction; nothing is appended where the block raises, for then nothing else is kept either.
     """
-    token = _gathered.set(waiting := [])
+    waiting: list[Entry] = []
+    token = _gathered.set(waiting)
     try:
         yield
     finally:

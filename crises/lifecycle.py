@@ -86,7 +86,7 @@ def _locked(crisis_id: int) -> Crisis:
     )
 
 
-def _move(crisis: Crisis, action: str, actor: Actor, now: dt.datetime, text: str, **fields: Any) -> Crisis:  # noqa: PLR0913
+def _move(crisis: Crisis, action: str, actor: Actor, now: dt.datetime, text: str, **fields: Any) -> Crisis:
     """One step of the table, with its timeline line and its audit entry."""
     before, crisis.state = crisis.state, after(crisis.state, action)
     for name, value in fields.items():

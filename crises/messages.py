@@ -75,7 +75,7 @@ def _bar(lines: dict[str, dict[str, Any]]) -> dict[str, float] | None:
     return {"alert" if kind == "rule_out" else kind: value for kind, value in marks.items()}
 
 
-def crossing(*, crisis: Brief, kind: str, reading: dict[str, Any], run: str, readiness: str, opened: bool, site: str) -> Message:  # noqa: PLR0913
+def crossing(*, crisis: Brief, kind: str, reading: dict[str, Any], run: str, readiness: str, opened: bool, site: str) -> Message:
     """The mail that a crossing sends: what happened with numbers, how ready we are, what to do by when."""
     lines = {line["threshold"]: line for line in reading["lines"]}
     reached = [line for line in reading["lines"] if line["reached"]] or reading["lines"]

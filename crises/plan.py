@@ -29,7 +29,7 @@ def assign_owner(*, item_id: int, owner_id: int, actor: Actor, now: dt.datetime)
 
 
 @transaction.atomic
-def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor: Actor, now: dt.datetime) -> Evidence:  # noqa: PLR0913
+def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor: Actor, now: dt.datetime) -> Evidence:
     """Attach proof to an item of a live crisis; a plan that was declared ready goes back to work, for its proof changed."""
     crisis = _live(item_id)
     evidence = checklists.attach_evidence(item_id=item_id, summary=summary, link=link, sha256=sha256, actor=actor, now=now)

@@ -143,7 +143,7 @@ def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> N
 
 def _range(item: Item, evaluation: Evaluation) -> list[tuple[str, str, str]]:
     low, high = evaluation.minimum, evaluation.maximum
-    found = []
+    found: list[tuple[str, str, str]] = []
     for name in ("value", "ci_low", "ci_high"):
         number = getattr(item, name)
         if number is not None and name == "value" and ((low is not None and number < low) or (high is not None and number > high)):

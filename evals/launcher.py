@@ -34,11 +34,11 @@ NOT_STARTED = 127
 PR_SET_PDEATHSIG = 1
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - named for the reason
+class AlreadyRunning(Exception):
     """A launcher holds the folder's lock: this job was started before."""
 
 
-class NoResult(Exception):  # noqa: N818 - named for the reason
+class NoResult(Exception):
     """The program left nothing that can be read as its result; the text says what is wrong with it."""
 
 
@@ -129,7 +129,7 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number that can be stored")
 
 
-def stop(folder: Path, pid: int, number: signal.Signals) -> None:
+def stop(folder: Path, pid: int, number: int) -> None:
     """Send a signal to the program and all it started: the group `pid`, also where the launcher is gone and left some behind."""
     if pid <= 1 or (not is_running(folder) and _exists(pid)):
         return  # the number has been given to a stranger since: a group of ours without its leader would leave it free

@@ -168,8 +168,8 @@ def abandon(*, job_id: int, now: dt.datetime) -> None:
     _conclude(job, _ending(job, ended) if ended else lost, now)
 
 
-def stop_running(*, number: signal.Signals, reason: str) -> int:
-    """Send a signal to every job that runs on this machine, keeping the reason; how many there were."""
+def stop_running(*, number: int, reason: str) -> int:
+    """Send a signal (0 for none) to every job that runs on this machine, keeping the reason; how many there were."""
     here = EvalJob.objects.filter(state="launched", ended=None, pid__isnull=False, folder__startswith=_place())
     running = [job for job in here if launcher.is_running(Path(job.folder))]
     for job in running:

@@ -8,7 +8,7 @@ from typing import Any
 PRODUCER = "fsf-schedule"
 
 
-class OtherSubject(ValueError):  # noqa: N818 - named for the reason
+class OtherSubject(ValueError):
     """The program reports on another checkpoint or evaluation than it was asked for."""
 
 

@@ -30,7 +30,7 @@ class Fault:
     detail: str
 
 
-class InvalidSubmission(Exception):  # noqa: N818 - named for the reason
+class InvalidSubmission(Exception):
     """The submission cannot be stored; `.errors` lists every fault found."""
 
     def __init__(self, errors: list[Fault]) -> None:

@@ -11,7 +11,7 @@ PRODUCER = {"name": "published-results", "version": "1"}
 Send = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 
 
-class ReplayFailed(Exception):  # noqa: N818 - named for the reason
+class ReplayFailed(Exception):
     """The API refused something of the published results; the text says what and why."""
 
 

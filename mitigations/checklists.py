@@ -56,7 +56,7 @@ def extend(*, checklist: Checklist, kind: str, now: dt.datetime) -> list[Checkli
     )
 
 
-def with_facts(items: QuerySet[ChecklistItem]) -> QuerySet[ChecklistItem]:
+def with_facts(items: QuerySet[ChecklistItem]) -> QuerySet[Any]:
     """Items with `evidenced` and `signed`, in one query."""
     standing = SignOff.objects.filter(item=OuterRef("pk"), withdrawn__isnull=True)
     return items.annotate(evidenced=Exists(Evidence.objects.filter(item=OuterRef("pk"))), signed=Exists(standing))
@@ -92,13 +92,13 @@ def assign_owner(*, item_id: int, owner_id: int, actor: Actor, now: dt.datetime)
 
 
 @transaction.atomic
-def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor: Actor, now: dt.datetime) -> Evidence:  # noqa: PLR0913
+def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor: Actor, now: dt.datetime) -> Evidence:
     """Attach proof to an item; a standing sign-off of older evidence is withdrawn, for it judged something else."""
-    require(actor, "mitigations.attach")
+    person = require(actor, "mitigations.attach")
     if not summary.strip():
         raise Refused("Say in a sentence what the evidence shows.")
     item = _locked(item_id)
-    evidence = Evidence.objects.create(item=item, summary=summary.strip(), link=link, sha256=sha256, attached_by_id=actor.id, attached=now)
+    evidence = Evidence.objects.create(item=item, summary=summary.strip(), link=link, sha256=sha256, attached_by_id=person, attached=now)
     withdrawn = item.sign_offs.filter(withdrawn__isnull=True).update(withdrawn=now)
     log.record(
         action="mitigations.evidence.attach",
@@ -113,17 +113,17 @@ def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor
 @transaction.atomic
 def sign_off(*, item_id: int, note: str, actor: Actor, now: dt.datetime) -> SignOff:
     """Sign an item off on its newest evidence; raises NotAllowed, EvidenceMissing, or SameHand for whoever did the item."""
-    require(actor, "mitigations.sign_off")
+    person = require(actor, "mitigations.sign_off")
     item = _locked(item_id)
     evidence = list(item.evidence.select_related("attached_by").order_by("-attached", "-pk"))
     if not evidence:
         raise EvidenceMissing(f"'{item.what}' has no evidence yet; attach it before the item is signed off.")
-    if actor.id in {item.owner_id, *(proof.attached_by_id for proof in evidence)}:
+    if person in {item.owner_id, *(proof.attached_by_id for proof in evidence)}:
         raise SameHand(actor, "mitigations.sign_off", f"{actor.name} did '{item.what}'; another person must sign it off.")
     if item.sign_offs.filter(withdrawn__isnull=True).exists():
         raise Refused(f"'{item.what}' is already signed off.")
     signed = SignOff.objects.create(
-        item=item, evidence=evidence[0], done_by=evidence[0].attached_by, signed_by_id=actor.id, note=note.strip(), signed=now
+        item=item, evidence=evidence[0], done_by=evidence[0].attached_by, signed_by_id=person, note=note.strip(), signed=now
     )
     log.record(
         action="mitigations.item.sign_off",

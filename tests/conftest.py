@@ -119,5 +119,3 @@ def days():
 def own_mail_folder(tmp_path, settings):
     settings.EMAIL_BACKEND = "alerts.channels.eml.EmlBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
-
-

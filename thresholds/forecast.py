@@ -17,7 +17,7 @@ LEAST_POINTS = 5
 PHI = NormalDist().cdf
 
 
-class TooFewPoints(ValueError):  # noqa: N818  named for the reason, like every exception here
+class TooFewPoints(ValueError):
     """The frontier has too few points for a forecast."""
 
 

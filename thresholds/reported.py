@@ -33,7 +33,7 @@ def differs(reported: str, state: str) -> bool:
 
 
 @transaction.atomic
-def record_determination(  # noqa: PLR0913 - the facts of one statement
+def record_determination(
     *, checkpoint: Checkpoint, level: CapabilityLevel, status: str, stated: dt.date, source: str, note: str, actor: Actor, now: dt.datetime
 ) -> tuple[Determination, bool]:
     """Record a determination once and show the newest beside our reading; returns it and whether it is new.

@@ -21,7 +21,7 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
 
     Raises NotAllowed, or NothingToSignDown while the evidence does not rule the line out: too little evidence cannot clear.
     """
-    require(actor, "thresholds.sign_down")
+    person = require(actor, "thresholds.sign_down")
     if not reason.strip():
         raise Refused("Say why the state is signed down; the reason is kept with the signature.")
     status = LevelStatus.objects.select_for_update(of=("self",)).select_related("level", "checkpoint").get(pk=status_id)
@@ -36,7 +36,7 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
         state=status.reading_state,
         episode=status.episode,
         reason=reason.strip(),
-        signed_by_id=actor.id,
+        signed_by_id=person,
         at=now,
     )
     status.state, status.since, status.episode = status.reading_state, now, status.episode + 1

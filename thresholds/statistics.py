@@ -21,7 +21,7 @@ Sides = Literal["one", "two"]
 NORMAL = NormalDist()
 
 
-class InvalidMeasurement(ValueError):  # noqa: N818  named for the reason, like every exception here
+class InvalidMeasurement(ValueError):
     """A measurement or a line that cannot be judged: `code` for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -93,12 +93,18 @@ def check_score(score: float, low: float | None = 0.0, high: float | None = 1.0)
     refuse((outside, "score_outside_bounds", f"the score {score:g} lies outside the range {low} to {high} of its evaluation."))
 
 
+def alike(one: float, other: float) -> bool:
+    """Whether two numbers differ by no more than rounding."""
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
 def check_estimate(value: float, low: float | None, high: float | None, scale: str = "linear") -> None:
     """Refuse an interval that is out of order or misses its value, and what has no logarithm on the log scale."""
-    given = [end for end in (low, value, high) if end is not None]
-    for end in given:
+    ends = [end for end in (low, value, high) if end is not None]
+    for end in ends:
         check_number("estimate or interval", end)
-    out_of_order = low is not None and high is not None and low > high
+    given = [value if alike(end, value) else end for end in ends]
+    out_of_order = low is not None and high is not None and low > high and not alike(low, high)
     refuse(
         (out_of_order, "interval_out_of_order", f"the interval runs from {low} down to {high}."),
         (given != sorted(given), "estimate_outside_interval", f"the estimate {value:g} lies outside its interval {low} to {high}."),
@@ -249,9 +255,9 @@ class Estimate:
     def of_interval(cls, value: float, low: float | None, high: float | None, *, level: float = 0.95, log: bool = False) -> Self:
         """Read a published two-sided interval of confidence `level`; a half of no width is no information."""
         z = NORMAL.inv_cdf((1 + level) / 2)
-        centre = math.log(value) if log else value
-        below, above = (None if end is None else abs((math.log(end) if log else end) - centre) / z for end in (low, high))
-        return cls(value, below or None, above or None, log)
+        known = [None if end is None or alike(end, value) else end for end in (low, high)]
+        below, above = (None if end is None else abs(math.log(end / value) if log else end - value) / z for end in known)
+        return cls(value, below, above, log)
 
     @classmethod
     def of_stderr(cls, value: float, stderr: float, n_tasks: int | None = None, *, log: bool = False) -> Self:

@@ -19,7 +19,7 @@ INLINER = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=F
 LABEL = {"info": "For your information", "alert": "Alert", "critical": "Critical"}
 
 
-class NotAccepted(Exception):  # noqa: N818 - named for the reason, as every refusal here
+class NotAccepted(Exception):
     """The mail server did not take the mail; carries what it said."""
 
 

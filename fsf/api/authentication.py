@@ -42,4 +42,3 @@ def actor_of(request: Request) -> Actor:
     if not isinstance(account, ServiceAccount):
         raise TypeError("Only a request with a verified token has an actor.")
     return account.as_actor()
-

@@ -14,10 +14,8 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-
 from accounts.roles import NotAllowed, Refused
 from accounts.tokens import InvalidToken
-
 from evals.catalogue import AlreadyRegistered
 from evals.ingest import ContentDiffers
 from evals.submissions import InvalidSubmission
@@ -85,12 +83,12 @@ def handle(wrong: Exception, context: dict[str, Any]) -> Response | None:
     if code == "unavailable":
         logger.error("the database refused a request", exc_info=wrong)
     response = Response(problem(code, _detail(wrong, code), _errors(wrong)), status=CODES[code][0], content_type=MEDIA_TYPE)
-    for name, value in _headers(wrong, code, context).items():
+    for name, value in _headers(wrong, code).items():
         response[name] = value
     return response
 
 
-def _headers(wrong: Exception, code: str, context: dict[str, Any]) -> dict[str, str]:
+def _headers(wrong: Exception, code: str) -> dict[str, str]:
     if code == "not_authenticated":
         return {"WWW-Authenticate": 'Bearer realm="fsf"'}
     if code == "unavailable":

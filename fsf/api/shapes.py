@@ -1,5 +1,7 @@
 """The shapes of the API's answers and bodies: for the list views' output and for the OpenAPI document."""
 
+from typing import Any, ClassVar
+
 from rest_framework import serializers
 
 from crises.models import Crisis
@@ -7,13 +9,13 @@ from evals.models import Checkpoint, Evaluation, FrontierModel
 from thresholds.models import CapabilityLevel, Determination, Framework, LevelStatus, Threshold
 
 
-class FaultShape(serializers.Serializer[object]):
+class FaultShape(serializers.Serializer[Any]):
     pointer = serializers.CharField(help_text="JSON pointer into the body")
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class ProblemShape(serializers.Serializer[object]):
+class ProblemShape(serializers.Serializer[Any]):
     """RFC 9457 problem details."""
 
     type = serializers.URLField()
@@ -21,15 +23,15 @@ class ProblemShape(serializers.Serializer[object]):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
-    errors = FaultShape(many=True, required=False)
+    errors = FaultShape(many=True, required=False)  # type: ignore[assignment]  # DRF's own errors are never read here
 
 
-class ProducerShape(serializers.Serializer[object]):
+class ProducerShape(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
     version = serializers.CharField(max_length=40, required=False)
 
 
-class CoverageShape(serializers.Serializer[object]):
+class CoverageShape(serializers.Serializer[Any]):
     planned = serializers.IntegerField(required=False, allow_null=True, help_text="samples selected times epochs")
     completed = serializers.IntegerField(required=False, allow_null=True)
     scored = serializers.IntegerField(required=False, allow_null=True)
@@ -38,14 +40,14 @@ class CoverageShape(serializers.Serializer[object]):
     limit_hit = serializers.IntegerField(required=False)
 
 
-class TaskShape(serializers.Serializer[object]):
+class TaskShape(serializers.Serializer[Any]):
     id = serializers.CharField()
     solved = serializers.IntegerField()
     attempts = serializers.IntegerField(required=False)
     family = serializers.CharField(required=False)
 
 
-class MeasurementShape(serializers.Serializer[object]):
+class MeasurementShape(serializers.Serializer[Any]):
     metric = serializers.CharField(max_length=60)
     value = serializers.FloatField(required=False, allow_null=True, help_text="in the evaluation's unit")
     solved = serializers.FloatField(required=False, allow_null=True)
@@ -59,7 +61,7 @@ class MeasurementShape(serializers.Serializer[object]):
     reason = serializers.CharField(required=False, help_text="why there is no value")
 
 
-class RunBody(serializers.Serializer[object]):
+class RunBody(serializers.Serializer[Any]):
     """One run of an evaluation on a checkpoint."""
 
     producer = ProducerShape()
@@ -77,7 +79,7 @@ class RunBody(serializers.Serializer[object]):
     supersedes = serializers.IntegerField(required=False, allow_null=True, help_text="the run that this one corrects")
 
 
-class VerdictShape(serializers.Serializer[object]):
+class VerdictShape(serializers.Serializer[Any]):
     level = serializers.CharField()
     level_name = serializers.CharField()
     threshold = serializers.ChoiceField(["alert", "critical", "rule_out"])
@@ -98,19 +100,19 @@ class VerdictShape(serializers.Serializer[object]):
     message = serializers.CharField()
 
 
-class CrossingShape(serializers.Serializer[object]):
+class CrossingShape(serializers.Serializer[Any]):
     level = serializers.CharField()
     kind = serializers.ChoiceField(["alert", "critical"])
     episode = serializers.IntegerField()
 
 
-class CrisisLink(serializers.Serializer[object]):
+class CrisisLink(serializers.Serializer[Any]):
     ref = serializers.CharField()
     url = serializers.URLField()
     opened = serializers.BooleanField(help_text="false where a live crisis was joined")
 
 
-class RunReply(serializers.Serializer[object]):
+class RunReply(serializers.Serializer[Any]):
     """What a post caused."""
 
     id = serializers.IntegerField()
@@ -125,7 +127,7 @@ class RunReply(serializers.Serializer[object]):
     notes = serializers.ListField(child=serializers.CharField())
 
 
-class RunShape(serializers.Serializer[object]):
+class RunShape(serializers.Serializer[Any]):
     """A stored run."""
 
     id = serializers.IntegerField()
@@ -150,7 +152,7 @@ class RunShape(serializers.Serializer[object]):
     digest = serializers.CharField()
 
 
-class ResultShape(serializers.Serializer[object]):
+class ResultShape(serializers.Serializer[Any]):
     metric = serializers.CharField()
     value = serializers.FloatField(allow_null=True)
     solved = serializers.FloatField(allow_null=True)
@@ -173,18 +175,20 @@ class ModelShape(serializers.ModelSerializer[FrontierModel]):
     class Meta:
         model = FrontierModel
         fields = ("slug", "name", "developer")
-        extra_kwargs = {"slug": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
 
 class CheckpointShape(serializers.ModelSerializer[Checkpoint]):
     model = serializers.SlugRelatedField(slug_field="slug", queryset=FrontierModel.objects.all())
-    parent = serializers.SlugRelatedField(slug_field="slug", queryset=Checkpoint.objects.all(), required=False, allow_null=True)
+    parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # a field of that name
+        slug_field="slug", queryset=Checkpoint.objects.all(), required=False, allow_null=True
+    )
     effective_compute = serializers.FloatField(required=False, allow_null=True, min_value=1, help_text="FLOP")
 
     class Meta:
         model = Checkpoint
         fields = ("slug", "name", "model", "trained", "released", "effective_compute", "parent", "relation")
-        extra_kwargs = {"slug": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
 
 class EvaluationShape(serializers.ModelSerializer[Evaluation]):
@@ -240,7 +244,7 @@ class StatusShape(serializers.ModelSerializer[LevelStatus]):
 
 class FrameworkShape(serializers.ModelSerializer[Framework]):
     key = serializers.CharField()
-    levels = serializers.SlugRelatedField(slug_field="key", many=True, read_only=True)
+    levels: serializers.SlugRelatedField[CapabilityLevel] = serializers.SlugRelatedField(slug_field="key", many=True, read_only=True)
     notes = serializers.ListField(child=serializers.CharField())
 
     class Meta:
@@ -275,13 +279,13 @@ class CrisisShape(serializers.ModelSerializer[Crisis]):
         )
 
 
-class ReasonShape(serializers.Serializer[object]):
+class ReasonShape(serializers.Serializer[Any]):
     level = serializers.CharField()
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class GateShape(serializers.Serializer[object]):
+class GateShape(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(["pass", "hold", "unknown"])
     reasons = ReasonShape(many=True)
     checkpoint = serializers.CharField()
@@ -290,15 +294,15 @@ class GateShape(serializers.Serializer[object]):
     at = serializers.DateTimeField()
 
 
-class GateQuestion(serializers.Serializer[object]):
+class GateQuestion(serializers.Serializer[Any]):
     checkpoint = serializers.CharField(help_text="slug")
     stage = serializers.ChoiceField(["internal", "external"])
 
 
-class DeterminationBody(serializers.Serializer[object]):
+class DeterminationBody(serializers.Serializer[Any]):
     checkpoint = serializers.SlugRelatedField(slug_field="slug", queryset=Checkpoint.objects.select_related("model"))
     level = serializers.SlugRelatedField(slug_field="key", queryset=CapabilityLevel.objects.all())
     status = serializers.ChoiceField(Determination.STATUSES)
     stated = serializers.DateField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a field of that name
     note = serializers.CharField(required=False, default="", allow_blank=True)

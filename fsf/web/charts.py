@@ -136,7 +136,12 @@ def _trace(state: str, points: Sequence[Point], labelled: set[str], unit: str) -
             [point.name, point.ref, value_text(point.score, unit), interval_text(point.lower, point.upper, unit)] for point in points
         ],
         "hovertemplate": "%{customdata[0]} · %{customdata[1]}<br>%{x|%-d %b %Y}<br>%{customdata[2]}, interval %{customdata[3]}<extra></extra>",
-        "marker": {"size": size, "symbol": symbol, "color": colour, "line": {"color": SURFACE if "open" not in symbol else colour, "width": 1.5}},
+        "marker": {
+            "size": size,
+            "symbol": symbol,
+            "color": colour,
+            "line": {"color": SURFACE if "open" not in symbol else colour, "width": 1.5},
+        },
         "cliponaxis": False,
     }
 
@@ -221,8 +226,8 @@ def _layout(axis: Axis, span: tuple[float, float], days: tuple[dt.date, dt.date]
             "ticks": "outside",
             "tickcolor": LINE_2,
             "ticklen": 4,
-            "tickformat": "%-d %b<br>%Y" if (days[1] - days[0]).days < 150 else "%b %Y",
-            "nticks": 8,
+            "tickformat": "%-d %b %Y" if (days[1] - days[0]).days < 150 else "%b %Y",
+            "nticks": 7,
         },
         "yaxis": {
             "type": "log" if axis.log else "linear",

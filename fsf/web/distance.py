@@ -53,8 +53,15 @@ def numbers_text(score: Score) -> str:
     """One sentence fragment with every number: score, interval and lines."""
     if score.point is None and score.bound is None:
         return ""
-    parts = [f"{value_text(score.point, score.unit)} (interval {interval_text(score.lower, score.upper, score.unit)})"]
-    parts += [f"{name} line {value_text(line, score.unit)}" for name, line in (("alert", score.alert), ("critical", score.critical)) if line is not None]
+    interval = interval_text(score.lower, score.upper, score.unit)
+    parts = [value_text(score.point, score.unit) + (", no interval" if interval == "no interval" else f" (interval {interval})")]
+    parts += [
+        f"{name} line {value_text(line, score.unit)}"
+        for name, line in (("alert", score.alert), ("critical", score.critical))
+        if line is not None
+    ]
     if score.alert is not None and _short_of_a_bound(score, score.alert):
-        parts.append("only the upper bound reaches the alert line" if not score.lower_is_stronger else "only the lower bound reaches the alert line")
+        parts.append(
+            "only the upper bound reaches the alert line" if not score.lower_is_stronger else "only the lower bound reaches the alert line"
+        )
     return ", ".join(parts)

@@ -14,6 +14,9 @@ LONGEST = 4000
 class ActForm(forms.Form):
     """A form whose cleaned fields are the keyword arguments of one operation."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
     def facts(self) -> dict[str, Any]:
         """The keyword arguments for the operation."""
         return self.cleaned_data
@@ -83,7 +86,9 @@ class SignOffForm(ActForm):
 
 
 class SignDownForm(ActForm):
-    reason = _text("Why it is signed down", "Say why: the reason is kept with your signature.", "Which evidence rules the line out, and why now?", 2)
+    reason = _text(
+        "Why it is signed down", "Say why: the reason is kept with your signature.", "Which evidence rules the line out, and why now?", 2
+    )
 
 
 class SignInForm(AuthenticationForm):
@@ -93,7 +98,7 @@ class SignInForm(AuthenticationForm):
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.fields["username"].label = "User name"
         self.fields["username"].error_messages["required"] = "Enter your user name."
         self.fields["password"].error_messages["required"] = "Enter your password."

@@ -30,6 +30,7 @@ class Cell:
     differs: bool = False
     version: str = ""
     opens: bool = False
+    drawn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def age_in_days(taken: dt.datetime | None, now: dt.datetime) -> int | None:
     return None if taken is None else max((now - taken).days, 0)
 
 
-def cell_of(status: LevelStatus, *, newest: Framework, now: dt.datetime, opens: bool = False) -> Cell:
+def cell_of(status: LevelStatus, *, newest: Framework, now: dt.datetime, column: Column | None = None) -> Cell:
     """One status row as a cell; stale once it is older than its own framework version allows."""
     framework = status.level.framework
     age = age_in_days(status.taken, now)
@@ -119,7 +120,8 @@ def cell_of(status: LevelStatus, *, newest: Framework, now: dt.datetime, opens: 
         reported=status.reported,
         differs=status.differs,
         version=framework.version if framework.pk != newest.pk else "",
-        opens=opens,
+        opens=column is not None and column.opens,
+        drawn=column is None or column.drawn or status.evaluation_id is not None,
     )
 
 
@@ -184,9 +186,9 @@ def _add_row(matrix: Matrix, checkpoint: Checkpoint, found: dict[str, LevelStatu
     for column in matrix.columns:
         status = found.pop(column.level.slug, None)
         cells.append(
-            cell_of(status, newest=matrix.framework, now=now, opens=column.opens)
+            cell_of(status, newest=matrix.framework, now=now, column=column)
             if status
-            else Cell(column.level, "no_result", opens=column.opens, distance="" if column.drawn else "No numeric line")
+            else Cell(column.level, "no_result", opens=column.opens, drawn=column.drawn)
         )
     matrix.rows.append(Row(checkpoint, cells))
     matrix.elsewhere.extend(status for status in found.values() if status.state != "no_result")

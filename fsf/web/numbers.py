@@ -7,6 +7,8 @@ _TIGHT = 100.0
 def _plain(value: float) -> str:
     """Two decimals below ten, one below a hundred, none above, with thousands separated."""
     size = abs(value)
+    if 0 < size < 0.01:
+        return f"{value:.2g}"
     if size >= _TIGHT:
         return f"{value:,.0f}"
     return f"{value:.2f}" if size < 10 else f"{value:.1f}"

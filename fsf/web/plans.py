@@ -4,8 +4,8 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection
 
-from fsf.web.situation import Plan
 from crises.models import Crisis
+from fsf.web.situation import Plan
 from mitigations.checklists import with_facts
 from mitigations.models import ChecklistItem
 from mitigations.readiness import ItemFacts, Readiness, judge

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
-from django.utils import timezone
 
 from evals.models import EvalResult, EvalRun, Evaluation
 from fsf.web import charts

@@ -90,7 +90,7 @@ def _others(facts: Facts) -> list[str]:
             (reached, f"{counted(reached, 'further line')} reached"),
             (unresolved, f"{counted(unresolved, 'level')} not ruled out"),
             (crises, f"{counted(crises, 'further crisis', 'further crises')} open"),
-            (facts.differing, f"{counted(facts.differing, 'reading')} not the lab's own"),
+            (facts.differing, f"{counted(facts.differing, 'level')} read differently by the lab itself"),
             (facts.stale, f"{facts.stale} of {counted(facts.judged, 'judgement')} past the re-test date"),
         )
         if count > 0

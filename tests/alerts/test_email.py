@@ -111,7 +111,7 @@ def test_markup_in_a_name_stays_text(ada, arrive):
     [
         ("[ALERT]\r\nBcc: eve@example.org\r\n\r\nbody", "[ALERT] Bcc: eve@example.org body"),
         ("[ALERT] Кибер \N{MIDDLE DOT} \N{CJK UNIFIED IDEOGRAPH-901A} 0.71", "[ALERT] ????? - ? 0.71"),
-        ("[ALERT] " + "very long name " * 40, "[ALERT] very long name very long name very long name very long..."),
+        ("[ALERT] " + "very long name " * 40, "[ALERT] very long name very long name very long name very long name..."),
         ("\x00\x1b[31m", "[31m"),
         ("", "Aurora 3 Pro scored 0.71 on Cyber Uplift 1. Alert 0.60 is reached..."),
     ],

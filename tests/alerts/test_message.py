@@ -21,6 +21,13 @@ def test_a_long_subject_is_cut_between_words_and_says_so():
     assert subject.endswith("capability...")
 
 
+def test_in_a_long_subject_the_names_give_way_to_the_numbers():
+    subject = Message(
+        subject="[CRITICAL] Instrumental reasoning level 2, Gemini 2.5 Pro Deep Think: 0.714 (line 0.6)", headline="h"
+    ).subject
+    assert subject == "[CRITICAL] Instrumental reasoning level 2, Gemini...: 0.714 (line 0.6)"
+
+
 def test_a_long_word_is_cut_where_it_must_be():
     assert ascii_line("x" * 90, limit=70) == "x" * 67 + "..."
 

@@ -27,7 +27,9 @@ def replayed(pipeline, ada):
 
 def test_the_published_results_get_the_published_verdicts(replayed):
     lines = [(posted.run["external_id"], posted.line_verdict) for posted in replayed if posted.run["published_line"]]
-    assert lines == [(posted.run["external_id"], posted.run["published_line"]["verdict"]) for posted in replayed if posted.run["published_line"]]
+    assert lines == [
+        (posted.run["external_id"], posted.run["published_line"]["verdict"]) for posted in replayed if posted.run["published_line"]
+    ]
     assert len(lines) == 31
 
     opened = set(Crisis.objects.values_list("model__slug", "level__key"))

@@ -46,11 +46,18 @@ def attempted(draw):
 @st.composite
 def summarised(draw):
     """A value with any choice of the uncertainty that may come with it, or with none."""
-    value = draw(st.floats(0, 1))
+    value = draw(st.integers(0, 200)) / 200
     n_tasks = draw(st.one_of(st.none(), st.integers(1, 200)))
-    stderr = draw(st.one_of(st.none(), st.floats(0, 0.3)))
-    low, high = draw(st.one_of(st.none(), st.floats(0, value))), draw(st.one_of(st.none(), st.floats(value, 1)))
-    return Measurement("proportion", value=value, n_tasks=n_tasks, stderr=stderr, ci_low=low, ci_high=high)
+    stderr = draw(st.one_of(st.none(), st.integers(0, 60)))
+    low, high = (draw(st.one_of(st.none(), st.integers(1, 9))) for _ in range(2))
+    return Measurement(
+        "proportion",
+        value=value,
+        n_tasks=n_tasks,
+        stderr=None if stderr is None else stderr / 200,
+        ci_low=None if low is None else value * low / 9,
+        ci_high=None if high is None else value + (1 - value) * high / 9,
+    )
 
 
 ANY = st.one_of(counted(), attempted(), summarised())

@@ -137,6 +137,12 @@ def test_a_half_of_no_width_is_no_information():
     assert found.best(0.05) == (None, -math.inf)
 
 
+def test_a_half_no_wider_than_rounding_is_no_information():
+    check_estimate(0.115, 0.11500000000000002, 0.2)
+    assert Estimate.of_interval(0.115, 0.11500000000000002, 0.2).below is None
+    assert Estimate.of_interval(0.0, 0.0, 1e-17).above is None
+
+
 def test_probability_and_bound_of_an_estimate_say_the_same():
     estimate = Estimate.of_interval(100, 80, 200)
     upper = estimate.interval(0.05).upper
@@ -183,6 +189,11 @@ def test_a_published_interval_may_touch_its_estimate_or_have_one_end():
 @pytest.mark.parametrize("ends", [(6, 9), (1, 4), (6, None), (None, 4)])
 def test_an_estimate_lies_inside_its_interval(ends):
     assert refused(check_estimate, 5, *ends) == "estimate_outside_interval"
+
+
+@pytest.mark.parametrize("end", [True, "3", math.nan])
+def test_the_ends_of_an_interval_are_numbers(end):
+    assert refused(check_estimate, 5, end, 9) in {"not_a_number", "not_finite"}
 
 
 def test_the_critical_line_lies_beyond_the_alert_line_in_either_direction():

@@ -194,7 +194,7 @@ def test_a_number_is_shown_with_its_unit(value, unit, words):
     ("measurement", "words"),
     [
         (share(solved=2, total=40, errored=4), "2 of 40 tasks solved, 4 errored (5.556 %, one-sided 95 % bounds 0.8957 % to 27.47 %)"),
-        (share(solved_per_task=(4, 1), epochs=4), "5 of 8 attempts at 2 tasks solved (62.5 %, one-sided 95 % bounds 5.928 % to 98.69 %)"),
+        (share(solved_per_task=(4, 1), epochs=4), "5 of 8 attempts at 2 tasks solved (62.5 %, one-sided 95 % bounds 5.502 % to 99.22 %)"),
         (share(value=0.3, n_tasks=76), "30 % on 76 tasks (one-sided 95 % bounds 21.41 % to 39.8 %)"),
         (Measurement("ratio", value=72.65), "72.65x (no usable uncertainty given)"),
         (share(), "Nothing was scored"),

@@ -58,7 +58,8 @@ def load(*, content: FrameworkFile, actor: Actor, now: dt.datetime) -> tuple[Fra
     if found is not None:
         if found.digest != content_digest:
             raise FrameworkChanged(
-                f"{found} was loaded on {found.loaded:%d %b %Y} with other content (digest {found.digest[:12]}, now {content_digest[:12]}). "
+                f"{found} was loaded on {found.loaded:%d %b %Y} with other content "
+                f"(digest {found.digest[:12]}, now {content_digest[:12]}). "
                 "A framework version never changes: give the file a new version."
             )
         return found, False

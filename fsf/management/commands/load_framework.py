@@ -13,6 +13,8 @@ from accounts.roles import SYSTEM, Refused
 from audit import log
 from mitigations import checklists
 from thresholds import library
+from thresholds.library.shape import FrameworkFile, InvalidFramework
+from thresholds.models import Framework
 
 
 class Command(BaseCommand):
@@ -26,13 +28,13 @@ class Command(BaseCommand):
             try:
                 content = library.read_file(path)
                 framework, created = load_with_plans(content)
-            except (library.InvalidFramework, Refused) as wrong:
+            except (InvalidFramework, Refused) as wrong:
                 raise CommandError(str(wrong)) from wrong
             word = "loaded" if created else "already loaded, unchanged"
             self.stdout.write(f"{framework} ({framework.key}): {word}, digest {framework.digest[:12]}")
 
 
-def load_with_plans(content: library.FrameworkFile) -> tuple[library.Framework, bool]:
+def load_with_plans(content: FrameworkFile) -> tuple[Framework, bool]:
     """Load a framework version together with the checklists agreed in the same file."""
     now = timezone.now()
     with transaction.atomic(), log.gathered():

@@ -61,7 +61,9 @@ def moment(value: dt.datetime | dt.date | None, clock: str = "") -> SafeString |
     shown = f"{exact.day} {exact:%b %Y}"
     if clock:
         shown += f", {exact:%H:%M} UTC"
-    return format_html('<time datetime="{}" title="{} UTC">{}</time>', exact.isoformat(timespec="seconds"), f"{exact:%Y-%m-%d %H:%M}", shown)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>', exact.isoformat(timespec="seconds"), f"{exact:%Y-%m-%d %H:%M}", shown
+    )
 
 
 @register.filter

@@ -39,7 +39,10 @@ def crisis_list(request: HttpRequest) -> HttpResponse:
     live = list(related.exclude(state="closed").order_by("-severity", "opened", "pk")[:LIVE_SHOWN])
     closed = list(related.filter(state="closed").order_by("-closed", "-pk")[:CLOSED_SHOWN])
     readiness = plans.readiness_by_crisis([*live, *closed], now)
-    groups = [("Open", [(crisis, readiness[crisis.pk]) for crisis in live]), ("Closed", [(crisis, readiness[crisis.pk]) for crisis in closed])]
+    groups = [
+        ("Open", [(crisis, readiness[crisis.pk]) for crisis in live]),
+        ("Closed", [(crisis, readiness[crisis.pk]) for crisis in closed]),
+    ]
     return render(request, "crises/crisis_list.html", {"groups": groups, "now": now})
 
 
@@ -77,5 +80,3 @@ def item_act(request: HttpRequest, crisis_id: int, item_id: int, action: str) ->
     if wrong is not None:
         return _page(request, crisis_id, room.Bound(action, item.pk, wrong), status=422)
     return redirect(reverse("web:crisis-detail", args=[crisis_id]) + f"#item-{item.pk}")
-
-

@@ -12,10 +12,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from crises.models import Crisis
-from evals.models import EvalResult, Evaluation
-from fsf.web import charts, matrix, plans, series
+from evals.models import Evaluation
+from fsf.web import matrix, plans, series
 from fsf.web.acting import Act, may, perform
-from fsf.web.attention import light
 from fsf.web.forms import ActForm, SignDownForm
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
 from thresholds.signdown import sign_down

@@ -18,7 +18,7 @@ from mitigations.readiness import Readiness
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
 
 ROWS_PER_PAGE = 40
-ATTENTION_SHOWN = 8
+ATTENTION_SHOWN = 6
 JOBS_SHOWN = 5
 SHOWN = {"": "All", "attention": "Needs attention", "stale": "Stale"}
 
