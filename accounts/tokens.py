@@ -61,21 +61,32 @@ def issue(*, account: ServiceAccount, scopes: Iterable[str], now: dt.datetime, d
 
 def verify(*, text: str, now: dt.datetime) -> ApiToken:
     """The live token with this text; raises InvalidToken. Its last use is kept to the minute."""
-    body, checksum = text[:-7], text[-7:]
-    parts = body.split("_")
-    if len(parts) != 4 or parts[0] != "fsf" or not hmac.compare_digest(_checksum(body).encode(), checksum.encode(errors="replace")):
-        raise InvalidToken("This is no token of this product, or it was cut or mistyped.")
-    row = ApiToken.objects.select_related("account").filter(key=parts[2]).first()
-    if row is None or not hmac.compare_digest(_hash(parts[3], row.pepper), row.secret_hash):
+    key, secret = _parts(text)
+    row = ApiToken.objects.select_related("account").filter(key=key).first()
+    if row is None or not hmac.compare_digest(_hash(secret, row.pepper), row.secret_hash):
         raise InvalidToken("The token is not known.")
     if row.revoked is not None or not row.account.active:
         raise InvalidToken("The token was revoked.")
     if row.expires <= now:
         raise InvalidToken(f"The token expired on {row.expires:%d %b %Y}; make a new one.")
+    _seen(row, now)
+    return row
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The key and the secret of a token whose checksum holds."""
+    body, checksum = text[:-7], text[-7:]
+    parts = body.split("_")
+    sound = hmac.compare_digest(_checksum(body).encode(), checksum.encode(errors="replace"))
+    if len(parts) != 4 or parts[0] != "fsf" or not sound:
+        raise InvalidToken("This is no token of this product, or it was cut or mistyped.")
+    return parts[2], parts[3]
+
+
+def _seen(row: ApiToken, now: dt.datetime) -> None:
     if row.last_used is None or now - row.last_used > SEEN_GRAIN:
         stale = Q(last_used__isnull=True) | Q(last_used__lt=now - SEEN_GRAIN)
         ApiToken.objects.filter(stale, pk=row.pk).update(last_used=now)
-    return row
 
 
 def revoke(*, token: ApiToken, now: dt.datetime) -> None:

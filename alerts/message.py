@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -113,8 +113,35 @@ def _fact(value: Any) -> str:
     return one_line(str(value))
 
 
+def _facts(facts: Sequence[Sequence[Any]]) -> list[list[str]]:
+    return [[one_line(str(label)), _fact(value)] for label, value in facts]
+
+
 def _fraction(value: Any) -> float | None:
     return None if value is None else min(1.0, max(0.0, float(value)))
+
+
+def _bar(bar: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if bar is None:
+        return None
+    places: dict[str, Any] = {name: _fraction(bar.get(name)) for name in ("point", "alert", "critical")}
+    return {**places, "caption": one_line(str(bar.get("caption") or ""))}
+
+
+def _web_address(link: str) -> str:
+    return link.replace(" ", "%20") if re.match(r"https?://", link) else ""
+
+
+def _in_headers(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts that become mail headers, in ASCII and never empty."""
+    subject = subject_line(texts["subject"]) or ascii_line(texts["headline"], limit=SUBJECT_LENGTH) or "fsf alert"
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_line(texts["list_id"], limit=SUBJECT_LENGTH).lower()).strip("-")
+    return {
+        "subject": subject,
+        "thread_topic": ascii_line(texts["thread_topic"], limit=SUBJECT_LENGTH) or subject,
+        "list_name": ascii_line(texts["list_name"], limit=SUBJECT_LENGTH),
+        "list_id": slug or "alerts",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,16 +172,8 @@ class Message:
         """Make every text harmless; a link that is no web address is left out."""
         if self.severity not in SEVERITIES:
             raise ValueError(f"'{self.severity}' is no severity; use one of {', '.join(sorted(SEVERITIES))}.")
-        clean: dict[str, Any] = {field.name: one_line(getattr(self, field.name)) for field in fields(self) if field.type is str}
-        clean["subject"] = subject_line(self.subject) or ascii_line(self.headline, limit=SUBJECT_LENGTH) or "fsf alert"
-        clean["thread_topic"] = ascii_line(self.thread_topic, limit=SUBJECT_LENGTH) or clean["subject"]
-        clean["list_name"] = ascii_line(self.list_name, limit=SUBJECT_LENGTH)
-        clean["list_id"] = re.sub(r"[^a-z0-9]+", "-", ascii_line(self.list_id, limit=SUBJECT_LENGTH).lower()).strip("-") or "alerts"
-        clean["link"] = clean["link"].replace(" ", "%20") if re.match(r"https?://", clean["link"]) else ""
-        clean["facts"] = [[one_line(str(label)), _fact(value)] for label, value in self.facts]
-        if self.bar is not None:
-            places: dict[str, Any] = {name: _fraction(self.bar.get(name)) for name in ("point", "alert", "critical")}
-            clean["bar"] = {**places, "caption": one_line(str(self.bar.get("caption") or ""))}
+        texts = {field.name: one_line(getattr(self, field.name)) for field in fields(self) if field.type is str}
+        clean = texts | _in_headers(texts) | {"link": _web_address(texts["link"]), "facts": _facts(self.facts), "bar": _bar(self.bar)}
         for name, value in clean.items():
             object.__setattr__(self, name, value)
 
@@ -169,17 +188,15 @@ class Message:
         return cls(**{name: value for name, value in stored.items() if name in known})
 
 
-def bar_cells(bar: Mapping[str, float | None]) -> list[tuple[int, str]]:
+def bar_cells(bar: Mapping[str, Any]) -> list[tuple[int, str]]:
     """The bar as (width in percent, kind) from left to right: the filled zones, then the lines ahead and the rest."""
-    places = {name: bar.get(name) for name in ("alert", "critical")}
-    lines = {min(99, round(place * 100)): f"line-{name}" for name, place in places.items() if place is not None}
+    starts = {name: round(place * 100) for name in ("alert", "critical") if (place := bar.get(name)) is not None}
+    lines = {min(99, start): f"line-{name}" for name, start in starts.items()}
     point = round((bar.get("point") or 0.0) * 100)
+    filled = (_reached(percent, starts) for percent in range(point))
+    ahead = (lines.get(percent, "rest") for percent in range(point, 100))
+    return [(len(list(run)), name) for name, run in groupby(chain(filled, ahead))]
 
-    def kind(percent: int) -> str:
-        if percent >= point:
-            return lines.get(percent, "rest")
-        return next(
-            (name for name in ("critical", "alert") if places[name] is not None and percent >= (places[name] or 0.0) * 100), "below"
-        )
 
-    return [(len(list(run)), name) for name, run in groupby(map(kind, range(100)))]
+def _reached(percent: int, starts: Mapping[str, int]) -> str:
+    return next((name for name in ("critical", "alert") if percent >= starts.get(name, 100)), "below")

@@ -126,31 +126,38 @@ def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
 def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> None:
     """Refuse what cannot be a run of this evaluation: no measurement of its metric, values out of range, a time to come."""
     faults: list[Fault] = []
-    metrics = [item.metric for item in submission.measurements]
-    if metrics and evaluation.metric not in metrics:
-        detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {', '.join(metrics)}."
-        faults.append(Fault("/measurements", "metric_missing", detail))
     if submission.completed and submission.completed > now + CLOCK_SLACK:
         faults.append(Fault("/completed", "in_the_future", "The run cannot be completed in the future; check the producer's clock."))
-    for index, item in enumerate(submission.measurements):
-        if item.metric == evaluation.metric:
-            faults += [Fault(f"/measurements/{index}/{name}", code, text) for name, code, text in _range(item, evaluation)]
-            faults += _inside_total(index, item, submission)
-            faults += _counts_fit(index, item, evaluation)
+    judged = {index: item for index, item in enumerate(submission.measurements) if item.metric == evaluation.metric}
+    if submission.measurements and not judged:
+        names = ", ".join(item.metric for item in submission.measurements)
+        detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {names}."
+        faults.append(Fault("/measurements", "metric_missing", detail))
+    for index, item in judged.items():
+        faults += _in_range(index, item, evaluation)
+        faults += _inside_total(index, item, submission)
+        faults += _counts_fit(index, item, evaluation)
     if faults:
         raise InvalidSubmission(faults)
 
 
-def _range(item: Item, evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    low, high = evaluation.minimum, evaluation.maximum
-    found: list[tuple[str, str, str]] = []
-    for name in ("value", "ci_low", "ci_high"):
-        number = getattr(item, name)
-        if number is not None and name == "value" and ((low is not None and number < low) or (high is not None and number > high)):
-            found.append((name, "score_outside_bounds", f"{number:g} lies outside the range of {evaluation.key} ({low} to {high})."))
-        if number is not None and evaluation.scale == "log" and number <= 0:
-            found.append((name, "log_scale_needs_positive", f"{evaluation.key} is read on a log scale; {number:g} is not positive."))
-    return found
+def _in_range(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
+    """The value within the declared range, a proportion always within 0 and 1, and nothing without a logarithm on a log scale."""
+    at = f"/measurements/{index}"
+    low, high = (0.0, 1.0) if evaluation.unit == "proportion" else (evaluation.minimum, evaluation.maximum)
+    faults = []
+    if item.value is not None and not _between(low, item.value, high):
+        detail = f"{item.value:g} lies outside the range of {evaluation.key} ({low} to {high})."
+        faults.append(Fault(f"{at}/value", "score_outside_bounds", detail))
+    for name in ("value", "ci_low", "ci_high") if evaluation.scale == "log" else ():
+        if (number := getattr(item, name)) is not None and number <= 0:
+            detail = f"{evaluation.key} is read on a log scale; {number:g} is not positive."
+            faults.append(Fault(f"{at}/{name}", "log_scale_needs_positive", detail))
+    return faults
+
+
+def _between(low: float | None, value: float, high: float | None) -> bool:
+    return (low is None or low <= value) and (high is None or value <= high)
 
 
 def _inside_total(index: int, item: Item, submission: Submission) -> list[Fault]:

@@ -177,19 +177,19 @@ class Browser:
 
 def changes(posted: Posted, names: dict[str, str]) -> Iterator[str]:
     """One line for each level whose state the post changed: date, model, level, before -> after, the numbers, crisis, mails."""
-    reply, told = posted.reply, set()
-    for verdict in sorted(reply["verdicts"], key=lambda each: not each["reached"]):
-        if verdict["level"] in told or verdict["state"] == verdict["state_before"]:
-            continue
-        told.add(verdict["level"])
-        moved = f"{words(verdict['state_before'])} -> {words(verdict['state']).upper()}"
-        crisis = ", ".join(f"{each['ref']} {'opened' if each['opened'] else 'joined'}" for each in reply["crises"])
-        queued = reply["alerts_queued"]
-        mails = f", {queued} mail{'s' if queued > 1 else ''}" if queued else ""
-        yield (
-            f"  {posted.run['completed']}  {names[posted.run['checkpoint']]:<26.26} {verdict['level_name']:<27.27} {moved:<26} "
-            f"{numbers(verdict)}{'  ' + crisis + mails if crisis else ''}"
-        )
+    moved = {verdict["level"]: verdict for verdict in sorted(posted.reply["verdicts"], key=lambda each: each["reached"])}
+    for verdict in moved.values():
+        if verdict["state"] != verdict["state_before"]:
+            change = f"{words(verdict['state_before'])} -> {words(verdict['state']).upper()}"
+            who = f"{posted.run['completed']}  {names[posted.run['checkpoint']]:<26.26} {verdict['level_name']:<27.27}"
+            yield f"  {who} {change:<26} {numbers(verdict)}{_caused(posted.reply)}"
+
+
+def _caused(reply: dict[str, Any]) -> str:
+    """The crises that a post opened or joined and the mails it queued, or nothing."""
+    crises = ", ".join(f"{each['ref']} {'opened' if each['opened'] else 'joined'}" for each in reply["crises"])
+    queued = reply["alerts_queued"]
+    return f"  {crises}, {queued} mail{'' if queued == 1 else 's'}" if crises else ""
 
 
 def words(state: str) -> str:

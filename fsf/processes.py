@@ -124,7 +124,7 @@ class Supervisor:
     def __enter__(self) -> Self:
         """Start everything; raises AlreadyUp, or what kept a process from starting."""
         self._lock = _hold(Path(settings.VAR_DIR, "up.lock"))
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._handlers[number] = signal.signal(number, _raise_stopped)
         try:
             for process in self.processes:
@@ -166,7 +166,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ask every process to end, and kill what has not after a grace, or at a second Ctrl-C."""
-        for number in self._handlers:
+        for number in self._handlers.keys() - {signal.SIGINT}:
             signal.signal(number, signal.SIG_IGN)
         try:
             for child in self.children:

@@ -71,16 +71,26 @@ def decide(
 ) -> tuple[Verdict, list[Reason]]:
     """The verdict for one checkpoint and stage; `plans` are by level key, and every live one counts even for a level not listed."""
     reasons = [reason for facts in levels for reason in _level(facts, plans.get(facts.key), now)]
+    reasons += _elsewhere(levels, plans)
+    reasons += _ungoverned(framework_in_force, levels)
+    hold = any(reason.verdict is Verdict.HOLD for reason in reasons)
+    verdict = Verdict.HOLD if hold else Verdict.UNKNOWN if reasons else Verdict.PASS
+    return verdict, sorted(reasons, key=lambda reason: reason.verdict is not Verdict.HOLD)
+
+
+def _elsewhere(levels: Sequence[LevelFacts], plans: dict[str, PlanFacts]) -> list[Reason]:
+    """Live crises at levels that are not listed (another stage, an older framework version) hold the gate too."""
     listed = {facts.key for facts in levels}
-    reasons += [_unproven(plan) for key, plan in plans.items() if key not in listed and plan.state != "closed" and not plan.proven]
+    return [_unproven(plan) for key, plan in plans.items() if key not in listed and plan.state != "closed" and not plan.proven]
+
+
+def _ungoverned(framework_in_force: str, levels: Sequence[LevelFacts]) -> list[Reason]:
     if not framework_in_force:
-        reasons.append(
-            Reason(Verdict.UNKNOWN, "", "no_framework", "No framework in force governs this model's developer; nothing can be cleared.")
-        )
-    elif not levels:
-        reasons.append(Reason(Verdict.UNKNOWN, "", "no_levels", f"{framework_in_force} has no level that gates this stage."))
-    worst = next((verdict for verdict in (Verdict.HOLD, Verdict.UNKNOWN) if any(reason.verdict == verdict for reason in reasons)), None)
-    return worst or Verdict.PASS, sorted(reasons, key=lambda reason: reason.verdict != Verdict.HOLD)
+        detail = "No framework in force governs this model's developer; nothing can be cleared."
+        return [Reason(Verdict.UNKNOWN, "", "no_framework", detail)]
+    if not levels:
+        return [Reason(Verdict.UNKNOWN, "", "no_levels", f"{framework_in_force} has no level that gates this stage.")]
+    return []
 
 
 def _unproven(plan: PlanFacts) -> Reason:

@@ -16,6 +16,7 @@ from accounts.roles import SYSTEM, Role
 from accounts.tokens import SCOPES, issue
 from evals.catalogue import register_checkpoint, register_model
 from fsf.management.commands.load_framework import load_with_plans
+from tests import services
 from thresholds import library
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -119,3 +120,21 @@ def days():
 def own_mail_folder(tmp_path, settings):
     settings.EMAIL_BACKEND = "alerts.channels.eml.EmlBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
+
+
+def pytest_collection_modifyitems(items):
+    """Parts that need a service run where it is found; where services are compulsory, a missing one fails instead."""
+    for item in items:
+        for name, why in services.FOUND.items():
+            if item.get_closest_marker(name) and why() and not services.REQUIRED:
+                item.add_marker(pytest.mark.skip(reason=f"{name}: {why()}"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line that says what was left out."""
+    missing = [f"{name} ({why()})" for name, why in services.FOUND.items() if why()]
+    terminalreporter.write_line(
+        f"Left out, because it was not found: {', '.join(missing)}."
+        if missing
+        else "Nothing was left out: PostgreSQL, Redis and Chromium were found."
+    )

@@ -55,13 +55,15 @@ def add(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, reading: Readi
     A reading holds `run` (id), `completed` (ISO 8601 UTC), `complete` and `state` at least.
     """
     slots = {key: value for key, value in ledger.get(evaluation, {}).items() if value["run"] != superseded}
-    whole, slot = slots.get("complete"), "complete" if reading["complete"] else reading["state"]
-    newest = slots.get(slot)
-    if newest is None or _moment(reading) > _moment(newest):
-        slots[slot] = reading
-    whole = slots.get("complete", whole)
-    kept = {key: value for key, value in slots.items() if key == "complete" or whole is None or _moment(value) > _moment(whole)}
-    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: kept}
+    slot = "complete" if reading["complete"] else reading["state"]
+    slots[slot] = max(slots.get(slot, reading), reading, key=_moment)
+    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: _still_counting(slots)}
+
+
+def _still_counting(slots: dict[str, Reading]) -> dict[str, Reading]:
+    """The newest complete reading, and of the incomplete ones only those after it."""
+    whole = slots.get("complete")
+    return slots if whole is None else {key: value for key, value in slots.items() if value is whole or _moment(value) > _moment(whole)}
 
 
 def current(slots: Mapping[str, Reading]) -> Reading | None:

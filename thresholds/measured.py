@@ -40,12 +40,16 @@ def _from_tasks(run: EvalRun, result: EvalResult) -> Measurement:
     total = max(len(tasks), evaluation.n_tasks or 0)
     epochs = max(attempts)
     errored = min(total, total - len(tasks) + -(-missing_of(run) // epochs))
-    families = Counter(task["family"] for task in tasks if task.get("family"))
-    sizes = tuple(families.values()) if sum(families.values()) == len(tasks) else None
+    sizes = _family_sizes([task.get("family", "") for task in tasks])
     if errored or len(attempts) > 1:
         solved = sum(task["solved"] / task["attempts"] for task in tasks)
         return _declared(evaluation, solved=min(solved, total - errored), total=total, errored=errored, family_sizes=sizes)
     return _declared(evaluation, solved_per_task=tuple(task["solved"] for task in tasks), epochs=epochs, family_sizes=sizes)
+
+
+def _family_sizes(families: list[str]) -> tuple[int, ...] | None:
+    """How many tasks each family has, where every task names one."""
+    return tuple(Counter(families).values()) if all(families) else None
 
 
 def _from_counts(run: EvalRun, result: EvalResult, solved: float, total: int) -> Measurement:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-STATES = ("no_result", "clear", "watch", "inconclusive", "alert", "critical")
+from thresholds.evidence import STATES
 
 
 class Framework(models.Model):

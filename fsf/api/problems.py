@@ -16,10 +16,12 @@ from rest_framework.response import Response
 
 from accounts.roles import NotAllowed, Refused
 from accounts.tokens import InvalidToken
+from alerts.outbox import NotQueued
 from evals.catalogue import AlreadyRegistered
 from evals.ingest import ContentDiffers
 from evals.submissions import InvalidSubmission
 from fsf.api.shapes import ProblemShape
+from thresholds.statistics import InvalidMeasurement
 
 MEDIA_TYPE = "application/problem+json"
 CODES = {
@@ -64,6 +66,8 @@ KNOWN: tuple[tuple[type[BaseException], str], ...] = (
     (exceptions.NotAcceptable, "not_acceptable"),
     (exceptions.UnsupportedMediaType, "unsupported_media_type"),
     (DatabaseError, "unavailable"),
+    (NotQueued, "unavailable"),
+    (InvalidMeasurement, "invalid"),
 )
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -29,7 +30,8 @@ def perform(request: HttpRequest, act: Act, **subject: Any) -> ActForm | None:
     if not form.is_valid():
         return form
     try:
-        act.operation(**subject, **form.facts(), actor=request.user.as_actor(), now=timezone.now())
+        with transaction.atomic():
+            act.operation(**subject, **form.facts(), actor=request.user.as_actor(), now=timezone.now())
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:

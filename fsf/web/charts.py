@@ -108,6 +108,12 @@ def date_range(points: Sequence[Point], today: dt.date) -> tuple[dt.date, dt.dat
     return first - room, last + room
 
 
+def span_text(point: Point, unit: str) -> str:
+    """The interval of a point in words, or that it has none."""
+    interval = interval_text(point.lower, point.upper, unit)
+    return interval if interval == "no interval" else f"interval {interval}"
+
+
 def _arm(bound: float | None, score: float) -> float:
     return abs(bound - score) if bound is not None and math.isfinite(bound) else 0.0
 
@@ -132,10 +138,8 @@ def _trace(state: str, points: Sequence[Point], labelled: set[str], unit: str) -
         "text": [f"  {point.name}  " if point.ref in labelled else "" for point in points],
         "textposition": "top left",
         "textfont": {"size": 11.5, "color": TEXT_2},
-        "customdata": [
-            [point.name, point.ref, value_text(point.score, unit), interval_text(point.lower, point.upper, unit)] for point in points
-        ],
-        "hovertemplate": "%{customdata[0]} · %{customdata[1]}<br>%{x|%-d %b %Y}<br>%{customdata[2]}, interval %{customdata[3]}<extra></extra>",
+        "customdata": [[point.name, point.ref, value_text(point.score, unit), span_text(point, unit)] for point in points],
+        "hovertemplate": "%{customdata[0]} · %{customdata[1]}<br>%{x|%-d %b %Y}<br>%{customdata[2]}, %{customdata[3]}<extra></extra>",
         "marker": {
             "size": size,
             "symbol": symbol,
@@ -208,7 +212,7 @@ def _annotation(line: Line, axis: Axis) -> dict[str, Any]:
 
 def _layout(axis: Axis, span: tuple[float, float], days: tuple[dt.date, dt.date]) -> dict[str, Any]:
     low, high = span
-    ticks = {"dtick": 0.2, "tickformat": ".1f"} if axis.unit == "proportion" else {"nticks": 7}
+    ticks: dict[str, Any] = {"dtick": 0.2, "tickformat": ".1f"} if axis.unit == "proportion" else {"nticks": 7}
     if axis.log:
         ticks = {"dtick": "D2", "tickformat": ",~g"}
     return {
@@ -262,5 +266,5 @@ def summary(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> str:
     newest = max(points, key=lambda each: (each.day, each.ref))
     return (
         f"{axis.title}, {len(points)} {'run' if len(points) == 1 else 'runs'}. The newest, {newest.name} on {newest.day:%-d %B %Y}, scored "
-        f"{value_text(newest.score, axis.unit)} with interval {interval_text(newest.lower, newest.upper, axis.unit)}. {said}"
+        f"{value_text(newest.score, axis.unit)}, {span_text(newest, axis.unit)}. {said}"
     )

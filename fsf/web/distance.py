@@ -49,12 +49,21 @@ def distance_text(score: Score) -> str:
     return _beyond(score, score.point, score.critical, "critical")
 
 
+def _point_text(score: Score) -> str:
+    """The score, with more digits where it would otherwise read the same as a line that it is not on."""
+    shown = value_text(score.point, score.unit)
+    same = [
+        line for line in (score.alert, score.critical) if line is not None and line != score.point and value_text(line, score.unit) == shown
+    ]
+    return f"{score.point:.4g}" if same and score.point is not None else shown
+
+
 def numbers_text(score: Score) -> str:
     """One sentence fragment with every number: score, interval and lines."""
     if score.point is None and score.bound is None:
         return ""
     interval = interval_text(score.lower, score.upper, score.unit)
-    parts = [value_text(score.point, score.unit) + (", no interval" if interval == "no interval" else f" (interval {interval})")]
+    parts = [_point_text(score) + (", no interval" if interval == "no interval" else f" (interval {interval})")]
     parts += [
         f"{name} line {value_text(line, score.unit)}"
         for name, line in (("alert", score.alert), ("critical", score.critical))

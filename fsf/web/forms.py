@@ -15,7 +15,7 @@ class ActForm(forms.Form):
     """A form whose cleaned fields are the keyword arguments of one operation."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
     def facts(self) -> dict[str, Any]:
         """The keyword arguments for the operation."""
@@ -82,7 +82,10 @@ class AssignForm(ActForm):
 
 
 class SignOffForm(ActForm):
-    note_text = _text("Note", "", "What convinced you", 2, required=False)
+    note = _text("Note", "", "What convinced you", 2, required=False)
+
+    def facts(self) -> dict[str, Any]:
+        return {"note_text": self.cleaned_data["note"]}
 
 
 class SignDownForm(ActForm):

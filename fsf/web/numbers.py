@@ -11,7 +11,7 @@ def _plain(value: float) -> str:
         return f"{value:.2g}"
     if size >= _TIGHT:
         return f"{value:,.0f}"
-    return f"{value:.2f}" if size < 10 else f"{value:.1f}"
+    return f"{value:.2f}" if size < 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def _minutes(value: float) -> str:
@@ -27,7 +27,7 @@ def value_text(value: float | None, unit: str = "") -> str:
     if value is None:
         return "\u2013"
     if unit == "ratio":
-        return f"{value:,.1f}\u00d7" if abs(value) >= 10 else f"{value:.2f}\u00d7"
+        return f"{value:,.1f}".removesuffix(".0") + "\u00d7" if abs(value) >= 10 else f"{value:.2f}\u00d7"
     if unit == "minutes":
         return _minutes(value).replace("-", MINUS)
     if unit == "count" and value == int(value):

@@ -10,9 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from evals.models import EvalResult, EvalRun, Evaluation
 from fsf.web import charts
-from fsf.web.forms import ActForm, SignDownForm
-from thresholds.evidence import rank
-from thresholds.models import Assessment, CapabilityLevel, LevelStatus, Threshold
+from thresholds.models import Assessment, CapabilityLevel, Threshold
 
 ROWS_SHOWN = 100
 POINTS_DRAWN = 500
@@ -131,10 +129,3 @@ def of(level: CapabilityLevel, evaluation: Evaluation, lines: Sequence[Threshold
         "figure": {"figure": charts.figure(points, drawn_lines, axis, now.date()), "tokens": charts.TOKENS} if points else None,
         "chart_summary": charts.summary(points, drawn_lines, axis),
     }
-
-
-def sign_down_form(status: LevelStatus, may_sign: bool, bound: ActForm | None, bound_to: int) -> ActForm | None:  # noqa: FBT001 - a fact
-    """The form for a latched status that the evidence has come to rule out, for those whose role allows it."""
-    if not may_sign or not status.latched or rank(status.reading_state) > rank("watch"):
-        return None
-    return bound if bound is not None and bound_to == status.pk else SignDownForm(auto_id=f"sign-down-{status.pk}-%s")

@@ -11,7 +11,7 @@ from thresholds.verdicts import Line, Measurement, Policy, State, bounds, decide
 POLICIES = st.sampled_from([*((policy, None) for policy in Policy if policy is not Policy.POSTERIOR), (Policy.POSTERIOR, 0.1)])
 CONFIDENCES = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 RATES = st.integers(1, 99).map(lambda percent: percent / 100)
-quick = settings(max_examples=80, derandomize=True, deadline=None, database=None)
+quick = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 
 
 @st.composite
@@ -97,7 +97,7 @@ def test_one_more_successful_attempt_never_lowers_a_bound(measurement, position,
     assert after.upper >= before.upper
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=150)
 @given(ANY, lines())
 def test_one_more_errored_sample_never_clears(measurement, pair):
     if (

@@ -120,15 +120,19 @@ def check(content: FrameworkFile) -> list[str]:
     evaluations = {f"{entry.slug}@{entry.version}": entry for entry in content.evaluations}
     faults = [*_repeated("level", content.levels)]
     for level in content.levels:
-        if level.domain not in domains:
-            faults.append(f"level {level.slug}: the domain '{level.domain}' is not listed under domains")
-        faults += _repeated(f"level {level.slug}: measure", level.checklist)
-        if level.thresholds and not level.checklist:
-            faults.append(f"level {level.slug}: has lines but no checklist; agree the measures before a crossing")
-        for line in level.thresholds:
-            faults += [f"level {level.slug}, {line.kind} line: {text}" for text in _line(line, evaluations.get(line.evaluation))]
-        faults += [f"level {level.slug}: {text}" for text in _order(level, evaluations)]
+        faults += [f"level {level.slug}: {text}" for text in _level(level, domains, evaluations)]
     return faults
+
+
+def _level(level: LevelEntry, domains: set[str], evaluations: dict[str, EvaluationEntry]) -> Iterator[str]:
+    if level.domain not in domains:
+        yield f"the domain '{level.domain}' is not listed under domains"
+    if level.thresholds and not level.checklist:
+        yield "has lines but no checklist; agree the measures before a crossing"
+    yield from _repeated("measure", level.checklist)
+    yield from _order(level, evaluations)
+    for line in level.thresholds:
+        yield from (f"{line.kind} line: {text}" for text in _line(line, evaluations.get(line.evaluation)))
 
 
 def _repeated(what: str, entries: list[Any]) -> Iterator[str]:
@@ -145,16 +149,20 @@ def _line(line: LineEntry, evaluation: EvaluationEntry | None) -> Iterator[str]:
         return
     if line.comparator.startswith(">") != (evaluation.direction == "higher"):
         yield f"'{line.comparator}' contradicts the evaluation's direction ({evaluation.direction} is more capable)"
-    if evaluation.unit == "proportion" and not 0 < line.value < 1:
-        yield f"a proportion's line must lie strictly between 0 and 1, not at {line.value:g}"
-    if evaluation.scale == "log" and line.value <= 0:
-        yield f"a line on a log scale must be positive, not {line.value:g}"
+    yield from _value(line.value, evaluation)
     if (line.policy == "posterior") != (line.posterior is not None):
         yield "the posterior policy, and only it, needs the key posterior (a probability)"
     if line.illustrative and not line.reason:
         yield "an illustrative line needs its reason"
     if not line.illustrative and not line.source:
         yield "a line that is not illustrative needs its source"
+
+
+def _value(value: float, evaluation: EvaluationEntry) -> Iterator[str]:
+    if evaluation.unit == "proportion" and not 0 < value < 1:
+        yield f"a proportion's line must lie strictly between 0 and 1, not at {value:g}"
+    if evaluation.scale == "log" and value <= 0:
+        yield f"a line on a log scale must be positive, not {value:g}"
 
 
 def _order(level: LevelEntry, evaluations: dict[str, EvaluationEntry]) -> Iterator[str]:

@@ -139,9 +139,10 @@ class Command(BaseCommand):
         else:
             self._say(f"  {schedule.name}: due; a worker starts it as a process of its own ...")
             job = demo.wait_for("the scheduled evaluation being judged", lambda: demo.last_job(schedule), 90, product.check)
-        demo.expect(job.state == "collected" and job.run is not None, f"the job is collected; it is {job.state}: {job.error}")
-        for verdict in job.run.receipt.reply["verdicts"][:1]:
-            self._say(f"  {job.run.ref}, {verdict['level_name']}: {demo.words(verdict['state']).upper()}  {demo.numbers(verdict)}")
+        demo.expect(job.state == "collected", f"the job is collected; it is {job.state}: {job.error}")
+        run = EvalRun.objects.select_related("receipt").get(jobs=job)
+        for verdict in run.receipt.reply["verdicts"][:1]:
+            self._say(f"  {run.ref}, {verdict['level_name']}: {demo.words(verdict['state']).upper()}  {demo.numbers(verdict)}")
 
     def _gates(self, pipeline: demo.Pipeline) -> None:
         self._step("Asking the deployment gate")

@@ -1,7 +1,7 @@
 """The levels: how close is each, what does it rest on, and what does the lab itself say?"""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import Count, Prefetch, Q
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from crises.models import Crisis
 from evals.models import Evaluation
-from fsf.web import matrix, plans, series
+from fsf.web import matrix, plans, series, standings
 from fsf.web.acting import Act, may, perform
 from fsf.web.forms import ActForm, SignDownForm
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
@@ -44,14 +44,14 @@ def _chosen(lines: Sequence[Threshold], wanted: str) -> Evaluation | None:
     return next((each for each in evaluations if each.key == wanted), evaluations[0] if evaluations else None)
 
 
-def _leading_first(lines: Sequence[Threshold], statuses: Sequence[LevelStatus]) -> list[Threshold]:
+def _leading_first(lines: Iterable[Threshold], statuses: Sequence[LevelStatus]) -> list[Threshold]:
     """The lines, those of the evaluation that leads the newest status first: its chart is the one to see."""
     leading = next((status.evaluation_id for status in statuses if status.evaluation_id), None)
     return sorted(lines, key=lambda line: (line.evaluation_id != leading, line.pk))
 
 
 def _statuses(level: CapabilityLevel) -> list[LevelStatus]:
-    rows = LevelStatus.objects.filter(level=level).select_related("checkpoint__model", "level__framework", "evaluation").defer("readings")
+    rows = LevelStatus.objects.filter(level=level).select_related("checkpoint__model", "level__framework", "evaluation")
     return sorted(rows, key=lambda each: (each.taken or dt.datetime.min.replace(tzinfo=dt.UTC), each.pk), reverse=True)
 
 
@@ -69,9 +69,17 @@ def _page(request: HttpRequest, level: CapabilityLevel, *, bound: ActForm | None
         "level": level,
         "lines": lines,
         "evaluation": evaluation,
+        "leading_lines": [line for line in lines if statuses and line.evaluation_id == statuses[0].evaluation_id],
+        "critical_drawn": any(line.kind != "alert" for line in lines),
         "evaluations": list(dict.fromkeys(line.evaluation for line in lines)),
         "statuses": [
-            (status, matrix.cell_of(status, newest=level.framework, now=now), series.sign_down_form(status, may_sign, bound, bound_to))
+            standings.of(
+                status,
+                matrix.cell_of(status, newest=level.framework, now=now),
+                lines,
+                may_sign=may_sign,
+                bound=bound if bound_to == status.pk else None,
+            )
             for status in statuses
         ],
         "leading": matrix.cell_of(statuses[0], newest=level.framework, now=now) if statuses else None,

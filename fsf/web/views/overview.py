@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from crises.models import Crisis
 from evals.models import Checkpoint, EvalJob
 from fsf.web import attention, matrix, plans
+from fsf.web.distance import numbers_text
 from fsf.web.situation import describe
 from mitigations.readiness import Readiness
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
@@ -86,7 +87,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "empty": not checkpoints and not choice.show,
         "situation": describe(attention.facts_of(counts, urgent, plan, len(crises))),
         "leading": leading,
-        "attention": [(status, matrix.numbers_text(matrix.score_of(status))) for status in urgent],
+        "attention": [(status, numbers_text(matrix.score_of(status))) for status in urgent],
         "counts": counts,
         "crises": crises,
         "jobs": EvalJob.objects.select_related("schedule__evaluation", "schedule__checkpoint").order_by("-claimed", "-pk")[:JOBS_SHOWN],
