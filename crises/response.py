@@ -53,9 +53,11 @@ def receive_run(*, submission: Submission, actor: Actor, now: dt.datetime) -> An
 
 def _receive(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
     with transaction.atomic(), log.gathered():
-        recorded = record_run(submission=submission, actor=actor, now=now)
+        recorded = record_run(submission=submission, actor=actor, now=now, judged=now)
         if not recorded.created and (receipt := Receipt.objects.filter(run=recorded.run).first()) is not None:
             return Answer({**receipt.reply, "replayed": True}, created=False, ring=False)
+        if not recorded.created:
+            EvalRun.objects.filter(pk=recorded.run.pk).update(judged=now)
         results = recorded.results if recorded.created else list(recorded.run.results.all())
         reply = respond(run=recorded.run, results=results, now=now)
     return Answer(reply, created=recorded.created, ring=bool(reply["alerts_queued"]))
@@ -63,15 +65,17 @@ def _receive(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
 
 def unanswered(*, limit: int = 100) -> list[int]:
     """Ids of runs that came by another door (a scheduled job, a bulk import, a restored backup) and were not answered yet."""
-    return list(EvalRun.objects.filter(receipt__isnull=True).order_by("pk").values_list("pk", flat=True)[:limit])
+    return list(EvalRun.objects.filter(judged__isnull=True).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
     """Judge and answer a run that is stored but not answered; None where another worker already did."""
     with transaction.atomic(), log.gathered():
         run = EvalRun.objects.select_for_update(of=("self",)).select_related("checkpoint__model", "evaluation").get(pk=run_id)
-        if Receipt.objects.filter(run=run).exists():
+        if run.judged is not None:
             return None
+        run.judged = now
+        run.save(update_fields=["judged"])
         return respond(run=run, results=list(run.results.all()), now=now)
 
 

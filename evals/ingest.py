@@ -36,8 +36,8 @@ class Recorded:
 
 
 @transaction.atomic(savepoint=False)
-def record_run(*, submission: Submission, actor: Actor, now: dt.datetime) -> Recorded:
-    """Store a run with its results and an audit entry.
+def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged: dt.datetime | None = None) -> Recorded:
+    """Store a run with its results and an audit entry; `judged` is for a caller that judges it in the same transaction.
 
     Raises InvalidSubmission where a name is unknown or the content cannot be of this evaluation, ContentDiffers where
     the identity (producer, external id) is taken by other content.
@@ -55,7 +55,7 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime) -> Rec
     checkpoint, evaluation = _named(submission)
     _fits(submission, evaluation, now)
     run = _build(submission, checkpoint, evaluation, now)
-    run.digest, run.posted_by = content, f"{actor.kind}:{actor.name}"
+    run.digest, run.posted_by, run.judged = content, f"{actor.kind}:{actor.name}", judged
     run.supersedes, run.revision = supersedes, supersedes.revision + 1 if supersedes else 1
     run.save(force_insert=True)
     results = tuple(EvalResult.objects.bulk_create([_result(run, item) for item in submission.measurements]))

@@ -95,6 +95,7 @@ class EvalRun(models.Model):
     started = models.DateTimeField(null=True)
     completed = models.DateTimeField(help_text="when the producer finished, or when it was received where it does not say")
     received = models.DateTimeField()
+    judged = models.DateTimeField(null=True, help_text="when it was read against the lines in force and answered")
     planned = models.PositiveIntegerField(null=True, help_text="samples that should have run")
     finished = models.PositiveIntegerField(null=True, help_text="samples that ran to their end")
     scored = models.PositiveIntegerField(null=True)
@@ -122,6 +123,7 @@ class EvalRun(models.Model):
             models.Index(fields=["checkpoint", "evaluation", "-completed", "-id"], name="run_series"),
             models.Index(fields=["evaluation", "-completed", "-id"], name="run_by_evaluation"),
             models.Index(fields=["-received", "-id"], name="run_newest"),
+            models.Index(fields=["id"], condition=Q(judged__isnull=True), name="run_unjudged"),
         ]
 
     def __str__(self) -> str:

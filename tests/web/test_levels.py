@@ -1,0 +1,131 @@
+import datetime as dt
+import json
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from evals.models import EvalRun
+from fsf.web.series import cursor_of, older_than
+from thresholds.models import Assessment, LevelStatus, SignDown
+
+pytestmark = pytest.mark.django_db
+PATH = "/levels/small-1.0.uplift/"
+
+
+def page(client, query=""):
+    return client.get(f"{PATH}{query}").content.decode()
+
+
+def queries(client, path=PATH):
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+@pytest.fixture
+def latched(crisis):
+    """A status held at alert although complete evidence has come to rule the line out."""
+    LevelStatus.objects.update(reading_state="clear")
+    return LevelStatus.objects.get()
+
+
+def test_the_list_says_which_levels_have_lines(lead, level):
+    text = lead.get("/levels/").content.decode()
+    assert "Small framework 1.0" in text
+    assert f'href="{PATH}"' in text
+
+
+def test_without_frameworks_the_list_says_how_to_load_one(lead):
+    assert "No framework is loaded" in lead.get("/levels/").content.decode()
+
+
+def test_a_result_is_drawn_listed_and_explained(lead, crisis):
+    text = page(lead)
+    figure = json.loads(re.search(r'<script id="figure" type="application/json">(.*?)</script>', text)[1])
+    assert figure["figure"]["data"][0]["y"] == [0.25]
+    assert "3 of 12" in text
+    assert "Alert \u2265 0.20" in text
+    assert Assessment.objects.get().message.split("(")[0] in text
+
+
+def test_a_level_without_lines_says_so_and_draws_nothing(lead, level):
+    level.thresholds.all().delete()
+    text = page(lead)
+    assert "No numeric line" in text
+    assert "plotly" not in text
+
+
+def test_an_unknown_level_is_not_found(lead):
+    assert lead.get("/levels/no-such/").status_code == 404
+
+
+def test_the_number_of_queries_does_not_depend_on_the_results(lead, pipeline, crisis, more_models):
+    one = queries(lead)
+    pipeline.run(2, 12, external_id="2")
+    pipeline.run(1, 12, external_id="3")
+    more_models(2)
+    assert queries(lead) == one
+
+
+def test_a_superseded_run_is_struck_out_and_not_drawn(lead, pipeline, crisis):
+    pipeline.run(2, 12, supersedes=EvalRun.objects.get().pk)
+    text = page(lead)
+    assert "Superseded by" in text
+    assert (
+        json.loads(re.search(r'id="figure" type="application/json">(.*?)</script>', text)[1])["figure"]["data"][0]["customdata"][0][2]
+        == "0.17"
+    )
+
+
+def test_older_results_follow_the_cursor(lead, pipeline, crisis, days):
+    pipeline.run(1, 12, external_id="2", completed=days(-10))
+    newest, older = Assessment.objects.select_related("run").order_by("-run__completed")
+    assert list(Assessment.objects.filter(older_than(cursor_of(newest)))) == [older]
+    text = page(lead, f"?before={cursor_of(newest)}")
+    assert older.run.ref in text
+    assert newest.run.ref not in text.split('id="results"')[1]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "2025-13-99T00:00:00Z-1", "2025-01-01T00:00:00Z-x"])
+def test_a_cursor_that_cannot_be_read_asks_for_the_newest(lead, crisis, cursor):
+    assert lead.get(PATH, {"before": cursor}).status_code == 200
+
+
+def test_the_lead_signs_a_held_state_down_with_a_reason(lead, ada, latched):
+    assert "Sign down to below alert" in page(lead)
+    answer = lead.post(f"{PATH}statuses/{latched.pk}/sign-down/", {"reason": "Two clean runs with better elicitation."})
+    assert answer["Location"] == f"{PATH}#status-{latched.pk}"
+    assert SignDown.objects.get().signed_by == ada
+    latched.refresh_from_db()
+    assert latched.state == "clear"
+
+
+def test_a_sign_down_without_a_reason_comes_back_with_the_error(lead, latched):
+    answer = lead.post(f"{PATH}statuses/{latched.pk}/sign-down/", {"reason": ""})
+    assert answer.status_code == 422
+    assert "the reason is kept with your signature" in answer.content.decode()
+    assert SignDown.objects.count() == 0
+
+
+def test_others_are_neither_offered_nor_allowed_to_sign_down(engineer, latched):
+    assert "Sign down to" not in page(engineer)
+    answer = engineer.post(f"{PATH}statuses/{latched.pk}/sign-down/", {"reason": "Trust me."}, follow=True)
+    assert "may not do" in answer.content.decode()
+    assert SignDown.objects.count() == 0
+
+
+def test_a_state_that_the_evidence_still_supports_cannot_be_signed_down(lead, crisis):
+    status = LevelStatus.objects.get()
+    assert "Sign down to" not in page(lead)
+    answer = lead.post(f"{PATH}statuses/{status.pk}/sign-down/", {"reason": "Trust me."}, follow=True)
+    assert "only once complete evidence rules the line out" in answer.content.decode()
+
+
+def test_the_labs_determination_is_shown_beside_our_reading(lead, crisis):
+    LevelStatus.objects.update(reported="below", reported_on=dt.date(2026, 1, 5), differs=True)
+    text = page(lead)
+    assert "Lab: below alert" in text
+    assert "5 Jan 2026" in text
+    assert "differs" in text

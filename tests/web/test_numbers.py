@@ -1,0 +1,34 @@
+import pytest
+
+from fsf.web.numbers import gap_text, interval_text, value_text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.5, "proportion", "0.50"),
+        (0.004, "proportion", "0.004"),
+        (108.64, "ratio", "108.6×"),
+        (100, "ratio", "100×"),
+        (4, "ratio", "4.00×"),
+        (55, "minutes", "55 min"),
+        (320.4, "minutes", "5.34 h"),
+        (12, "count", "12"),
+        (1234.5, "points", "1,234"),
+        (-0.07, "proportion", "\u22120.07"),
+        (None, "proportion", "\u2013"),
+    ],
+)
+def test_a_value_is_shown_in_its_unit(value, unit, text):
+    assert value_text(value, unit) == text
+
+
+def test_a_missing_bound_is_named_and_never_dropped():
+    assert interval_text(0.25, 0.75) == "0.25\u20130.75"
+    assert interval_text(None, 0.75) == "up to 0.75"
+    assert interval_text(0.25, None) == "0.25 or more"
+    assert interval_text(None, None) == "no interval"
+
+
+def test_a_distance_carries_its_sign():
+    assert (gap_text(0.25), gap_text(-0.07)) == ("+0.25", "\u22120.07")
