@@ -14,8 +14,6 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive
 
 def _postgres() -> Callable[[str], int]:
     pool = ConnectionPool(URL, min_size=2, max_size=8, timeout=10, kwargs={"autocommit": True, "prepare_threshold": 2}, open=True)
-    with pool.connection() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS bare (id bigserial PRIMARY KEY, body jsonb NOT NULL)")
 
     def insert(body: str) -> int:
         with pool.connection() as connection:
@@ -32,7 +30,6 @@ def _sqlite() -> Callable[[str], int]:
         mine.connection = connection = sqlite3.connect(URL.removeprefix("sqlite:///"), timeout=20, isolation_level=None)
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        connection.execute("CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, body TEXT NOT NULL CHECK (json_valid(body)))")
         return connection
 
     def insert(body: str) -> int:

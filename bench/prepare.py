@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import django
+from django.db import connection
 from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fsf.settings")
@@ -17,12 +18,18 @@ from evals.catalogue import register_checkpoint, register_model  # noqa: E402
 from fsf.management.commands.load_framework import load_with_plans  # noqa: E402
 from thresholds import library  # noqa: E402
 
+BARE = {
+    "postgresql": "CREATE TABLE bare (id bigserial PRIMARY KEY, body jsonb NOT NULL)",
+    "sqlite": "CREATE TABLE bare (id INTEGER PRIMARY KEY, body TEXT NOT NULL CHECK (json_valid(body)))",
+}
 MODELS, CHECKPOINTS_EACH = 10, 4
 
 
 def main() -> None:
-    """The shipped frameworks and our own lines, two people who are alerted, forty checkpoints, one token."""
+    """The shipped frameworks and our own lines, two people who are alerted, forty checkpoints, one token; the bare table."""
     now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(BARE[connection.vendor])
     for path in (*sorted(library.LIBRARY.glob("*.yaml")), Path(__file__).with_name("lines.yaml")):
         load_with_plans(library.read_file(path))
     for name in ("first", "second"):

@@ -262,9 +262,9 @@ class Estimate:
     @classmethod
     def of_stderr(cls, value: float, stderr: float, n_tasks: int | None = None, *, log: bool = False) -> Self:
         """Read a standard error in the value's own unit, with t on n_tasks - 1 degrees of freedom where they are known."""
-        deviation = (stderr / value if log else stderr) or None
-        known = n_tasks is None or n_tasks > 1
-        return cls(value, deviation if known else None, deviation if known else None, log, n_tasks - 1 if n_tasks else None)
+        silent = n_tasks == 1 or alike(value, value + stderr)
+        deviation = None if silent else stderr / value if log else stderr
+        return cls(value, deviation, deviation, log, n_tasks - 1 if n_tasks else None)
 
     def interval(self, alpha: float) -> Interval:
         """One-sided bounds, each from the deviation on its own side."""

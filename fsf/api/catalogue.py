@@ -31,7 +31,7 @@ class Models(ListAPIView[FrontierModel]):
     pagination_class = InOrder
     queryset = FrontierModel.objects.all()
 
-    @extend_schema(request=ModelShape, responses={201: ModelShape, **ANSWERS}, tags=["catalogue"])
+    @extend_schema(request=ModelShape, responses={201: ModelShape, **ANSWERS})
     def post(self, request: Request) -> Response:
         """Register a model; the same content again changes nothing."""
         model = register_model(**_checked(ModelShape, request), actor=actor_of(request), now=timezone.now())
@@ -44,7 +44,7 @@ class Checkpoints(ListAPIView[Checkpoint]):
     pagination_class = InOrder
     queryset = Checkpoint.objects.select_related("model", "parent")
 
-    @extend_schema(request=CheckpointShape, responses={201: CheckpointShape, **ANSWERS}, tags=["catalogue"])
+    @extend_schema(request=CheckpointShape, responses={201: CheckpointShape, **ANSWERS})
     def post(self, request: Request) -> Response:
         """Register a checkpoint of a registered model; the same content again changes nothing."""
         fields = _checked(CheckpointShape, request)
@@ -65,7 +65,7 @@ class Evaluations(ListAPIView[Evaluation]):
     pagination_class = InOrder
     queryset = Evaluation.objects.all()
 
-    @extend_schema(request=EvaluationShape, responses={201: EvaluationShape, **ANSWERS}, tags=["catalogue"])
+    @extend_schema(request=EvaluationShape, responses={201: EvaluationShape, **ANSWERS})
     def post(self, request: Request) -> Response:
         """Register one version of an evaluation; another definition needs another version."""
         evaluation = register_evaluation(fields=_checked(EvaluationShape, request), actor=actor_of(request), now=timezone.now())

@@ -1,9 +1,9 @@
 """The addresses of the API, version 1."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
-from fsf.api import catalogue, crises, determinations, frameworks, gate, openapi, problems, runs
+from fsf.api import catalogue, crises, determinations, docs, frameworks, gate, openapi, problems, runs
 
 app_name = "api"
 schemes = (openapi.BearerScheme,)  # found by drf-spectacular once imported
@@ -24,5 +24,5 @@ urlpatterns = [
     path("gate/", gate.Gate.as_view(), name="gate"),
     path("problems/", problems.problems, name="problems"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("docs/", docs.Docs.as_view(), name="docs"),
 ]

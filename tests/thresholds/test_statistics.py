@@ -141,6 +141,7 @@ def test_a_half_no_wider_than_rounding_is_no_information():
     check_estimate(0.115, 0.11500000000000002, 0.2)
     assert Estimate.of_interval(0.115, 0.11500000000000002, 0.2).below is None
     assert Estimate.of_interval(0.0, 0.0, 1e-17).above is None
+    assert Estimate.of_stderr(30.0, 1e-15).above is None
 
 
 def test_probability_and_bound_of_an_estimate_say_the_same():

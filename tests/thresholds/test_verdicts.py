@@ -41,6 +41,7 @@ def test_a_policy_may_be_given_by_its_name():
         {"policy": "hopeful"},
         {"policy": Policy.POSTERIOR},
         {"policy": Policy.POSTERIOR, "posterior": 5},
+        {"policy": Policy.POSTERIOR, "posterior": 1},
     ],
     ids=str,
 )

@@ -61,6 +61,12 @@ def test_a_count_without_its_successes_is_its_value():
     assert spans(Measurement("count", value=3, total=12)) == pytest.approx(spans(Measurement("count", solved=3, total=12)))
 
 
+def test_a_count_of_tasks_attempted_often_runs_to_the_number_of_tasks():
+    found = bounds(Measurement("count", solved_per_task=(4, 2, 0), epochs=4))
+    assert (found.point, found.n_eff) == (1.5, 3)
+    assert found.upper == pytest.approx(3 * interval(1.5, 3).upper)
+
+
 def test_points_on_a_declared_range_are_bounded_by_their_tasks():
     found = bounds(Measurement("points", value=25, n_tasks=12, minimum=0, maximum=100))
     assert found.upper == pytest.approx(100 * interval(3, 12).upper)
@@ -169,6 +175,12 @@ def test_a_contradiction_is_refused_by_name(code, came):
     with pytest.raises(InvalidMeasurement) as refused:
         bounds(Measurement(**{"unit": "proportion", **came}))
     assert refused.value.code == code
+
+
+def test_a_value_may_not_stray_from_its_counts_in_any_unit():
+    validate(Measurement("count", value=3, solved=3, total=12))
+    with pytest.raises(InvalidMeasurement, match="3 of 12"):
+        validate(Measurement("count", value=4, solved=3, total=12))
 
 
 @pytest.mark.parametrize("value", [0.06, 0.05, 2 / 36])

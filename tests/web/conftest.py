@@ -9,6 +9,11 @@ from evals.catalogue import register_checkpoint, register_model
 from thresholds.models import CapabilityLevel, LevelStatus
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 def signed_in(user):
     client = Client()
     client.force_login(user)

@@ -45,14 +45,14 @@ def test_states_are_told_apart_by_shape_as_well_as_by_colour():
 
 def test_every_colour_has_a_token_of_the_theme():
     text = json.dumps(figure([PRO, FLASH], [ALERT], SHARE, TODAY))
-    assert set(token for token in TOKENS if token in text)
     assert all(part[:7] in TOKENS for part in (piece for piece in text.replace('"', " ").split() if piece.startswith("#")))
 
 
 def test_the_ranges_hold_every_value():
     assert value_range([PRO], [ALERT], SHARE) == (0.0, 1.0)
     low, high = value_range([PRO], [Line("alert", 100.0, illustrative=False)], RATIO)
-    assert low < 0.245 < 100 < high
+    assert low < PRO.lower
+    assert high > 100
 
 
 def test_names_that_would_meet_are_not_both_written():

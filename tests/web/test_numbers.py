@@ -8,9 +8,9 @@ from fsf.web.numbers import gap_text, interval_text, value_text
     [
         (0.5, "proportion", "0.50"),
         (0.004, "proportion", "0.004"),
-        (108.64, "ratio", "108.6×"),
-        (100, "ratio", "100×"),
-        (4, "ratio", "4.00×"),
+        (108.64, "ratio", "108.6\u00d7"),
+        (100, "ratio", "100\u00d7"),
+        (4, "ratio", "4.00\u00d7"),
         (55, "minutes", "55 min"),
         (320.4, "minutes", "5.34 h"),
         (12, "count", "12"),
