@@ -42,11 +42,17 @@ clean:
 	@$(PYTHON) -m venv .venv
 
 .venv/.run: requirements.lock .venv/bin/python
-	@echo "Installing from requirements.lock (hashes checked) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --quiet --require-hashes -r requirements.lock
+	$(call install,requirements.lock)
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/bin/python
-	@echo "Installing from requirements-dev.lock (hashes checked) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --quiet --require-hashes -r requirements-dev.lock
+	$(call install,requirements-dev.lock)
 	@touch $@ .venv/.run
+
+# Shows each package as it is fetched; the whole log stays in .venv/install.log and its end is shown where it failed.
+define install
+	@echo "Installing from $(1), every hash checked:"
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes -r $(1) 2>&1; echo "exit $$?"; } \
+	  | tee .venv/install.log | sed -n -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  installing them .../p'
+	@test "$$(tail -n 1 .venv/install.log)" = "exit 0" || { tail -n 20 .venv/install.log; echo "Installing failed; the lines above say why."; exit 1; }
+endef

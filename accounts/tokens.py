@@ -92,3 +92,11 @@ def _seen(row: ApiToken, now: dt.datetime) -> None:
 def revoke(*, token: ApiToken, now: dt.datetime) -> None:
     """End a token at once; its row stays."""
     ApiToken.objects.filter(pk=token.pk, revoked__isnull=True).update(revoked=now)
+
+
+def find(*, account: str, key: str) -> ApiToken:
+    """An account's token by its key; raises Refused where there is none."""
+    row = ApiToken.objects.filter(account__name=account, key=key).first()
+    if row is None:
+        raise Refused(f"The service account '{account}' has no token with the key '{key}'.")
+    return row

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 WIDTH = 140.0
 _PADDING = 1.25
+_SMALLEST = 1e-9  # below it a ratio says nothing, and a logarithm soon overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Bullet:
 
 def scale_for(values: list[float], *, minimum: float | None, maximum: float | None, log: bool) -> Scale:
     """The scale that shows every value: the valid range where both its ends are known, else one that leaves room beyond the values."""
-    positive = [value for value in values if value > 0]
+    positive = [value for value in values if value > _SMALLEST]
     if log and positive:
         return Scale(min(positive) / (2 * _PADDING), max(positive) * _PADDING, log=True)
     low = minimum if minimum is not None else min([0.0, *values])

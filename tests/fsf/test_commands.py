@@ -1,0 +1,77 @@
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from accounts.models import ApiToken, User
+from accounts.tokens import InvalidToken, verify
+from audit.models import Entry
+from thresholds import library
+from thresholds.models import Framework
+
+pytestmark = pytest.mark.django_db
+
+
+def said(*words, **options):
+    out = io.StringIO()
+    call_command(*words, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_a_made_token_works_once_shown_and_ends_when_revoked():
+    text = said("make_token", "nightly", "--scope", "runs:write").splitlines()[-1]
+    row = verify(text=text, now=timezone.now())
+    assert (row.account.name, row.scopes) == ("nightly", ["runs:write"])
+    assert text.split("_")[3] not in str(ApiToken.objects.values())
+    said("make_token", "nightly", "--revoke", row.key)
+    with pytest.raises(InvalidToken):
+        verify(text=text, now=timezone.now())
+    assert list(Entry.objects.values_list("action", flat=True)) == ["accounts.token.make", "accounts.token.revoke"]
+
+
+def test_a_token_that_lives_too_long_is_refused():
+    with pytest.raises(CommandError, match="1 to 365 days"):
+        said("make_token", "nightly", "--days", "4000")
+
+
+def test_revoking_an_unknown_key_says_so():
+    with pytest.raises(CommandError, match="no token with the key"):
+        said("make_token", "nightly", "--revoke", "abc")
+
+
+def test_a_person_is_added_with_a_role_and_an_audit_entry(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("a-long-enough-password\n"))
+    said("make_person", "ada", "--email", "ada@example.org", "--role", "safety_lead", "--alerted", "--name", "Ada Lead")
+    ada = User.objects.get()
+    assert (ada.role, ada.alerted, ada.display_name, ada.check_password("a-long-enough-password")) == (
+        "safety_lead",
+        True,
+        "Ada Lead",
+        True,
+    )
+    assert Entry.objects.get().action == "accounts.user.save"
+
+
+def test_a_weak_password_stores_nobody(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("password\n"))
+    with pytest.raises(CommandError, match="too"):
+        said("make_person", "ada", "--email", "ada@example.org", "--role", "member")
+    assert not User.objects.exists()
+
+
+def test_loading_the_library_twice_changes_nothing_the_second_time():
+    first, second = said("load_framework"), said("load_framework")
+    assert first.count(": loaded") == Framework.objects.count() == len(list(library.LIBRARY.glob("*.yaml")))
+    assert second.count("already loaded, unchanged") == Framework.objects.count()
+
+
+def test_a_changed_file_under_the_same_version_is_refused(tmp_path):
+    path = tmp_path / "small.yaml"
+    text = (library.LIBRARY / "gdm-fsf-3.0.yaml").read_text()
+    path.write_text(text)
+    said("load_framework", str(path))
+    path.write_text(text.replace("value: 0.25", "value: 0.35"))
+    with pytest.raises(CommandError, match="give the file a new version"):
+        said("load_framework", str(path))
+    assert Framework.objects.get().levels.get(slug="cyber-uplift-1").thresholds.get(kind="alert").value == 0.25
