@@ -36,6 +36,11 @@ def _hash(secret: str, pepper: int) -> str:
     return hmac.new(settings.TOKEN_PEPPERS[pepper].encode(), secret.encode(), hashlib.sha256).hexdigest()
 
 
+def _proves(secret: str, row: ApiToken) -> bool:
+    """Whether the secret is the row's; a pepper that was taken out of the settings verifies nothing."""
+    return row.pepper in settings.TOKEN_PEPPERS and hmac.compare_digest(_hash(secret, row.pepper), row.secret_hash)
+
+
 @transaction.atomic
 def issue(*, account: ServiceAccount, scopes: Iterable[str], now: dt.datetime, days: int = DEFAULT_DAYS) -> tuple[ApiToken, str]:
     """Make a token; returns its row and its text, which is never shown again. Raises Refused for unknown scopes or too long a life."""
@@ -63,7 +68,7 @@ def verify(*, text: str, now: dt.datetime) -> ApiToken:
     """The live token with this text; raises InvalidToken. Its last use is kept to the minute."""
     key, secret = _parts(text)
     row = ApiToken.objects.select_related("account").filter(key=key).first()
-    if row is None or not hmac.compare_digest(_hash(secret, row.pepper), row.secret_hash):
+    if row is None or not _proves(secret, row):
         raise InvalidToken("The token is not known.")
     if row.revoked is not None or not row.account.active:
         raise InvalidToken("The token was revoked.")
@@ -78,7 +83,7 @@ def _parts(text: str) -> tuple[str, str]:
     body, checksum = text[:-7], text[-7:]
     parts = body.split("_")
     sound = hmac.compare_digest(_checksum(body).encode(), checksum.encode(errors="replace"))
-    if len(parts) != 4 or parts[0] != "fsf" or not sound:
+    if len(parts) != 4 or parts[0] != "fsf" or not parts[2].isalnum() or not sound:
         raise InvalidToken("This is no token of this product, or it was cut or mistyped.")
     return parts[2], parts[3]
 

@@ -33,12 +33,27 @@ _gathered: ContextVar[list[Entry] | None] = ContextVar("gathered", default=None)
 def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Mapping[str, Any] | None = None) -> None:
     """Append one entry to the chain in the transaction of the change; inside `gathered` it is appended when that ends."""
     entry = Entry(
-        at=now, actor_kind=actor.kind.value, actor=actor.name, actor_id=actor.id, action=action, about=about, data=dict(data or {})
+        at=now,
+        actor_kind=actor.kind.value,
+        actor=actor.name[:150],
+        actor_id=actor.id,
+        action=action,
+        about=about[:120],
+        data={key: _settled(value) for key, value in (data or {}).items()},
     )
     if (waiting := _gathered.get()) is not None:
         waiting.append(entry)
     else:
         _append([entry])
+
+
+def _settled(value: Any) -> Any:
+    """The value as every database gives it back: PostgreSQL returns 1e22 and -0.0 as whole numbers, which would break the hash."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _settled(part) for key, part in value.items()}
+    return [_settled(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 @contextmanager

@@ -11,11 +11,11 @@ from django.db import transaction
 from accounts.roles import SYSTEM
 from audit import log
 from evals.models import EvalResult, EvalRun
-from thresholds.evidence import LATCHING, LineFact, Summary, add, higher, rank, summarise
+from thresholds.evidence import LATCHING, add, rank, summarise
 from thresholds.governing import lines_for
 from thresholds.measured import measurement_of
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
-from thresholds.reported import differs
+from thresholds.standing import bring_up_to_date, explain, line_facts, locked_status, rebuild
 from thresholds.verdicts import Decision, Line, Policy, Reading, decide
 
 
@@ -34,7 +34,10 @@ def assess(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime) -> 
 
     A run that has not ended, or whose evaluation carries no line in force, is judged by nothing: the list is empty.
     """
-    if run.status == "started" or run.assessments.exists():
+    if run.assessments.exists():
+        return []
+    _read_elsewhere_anew(run, now)
+    if run.status == "started":
         return []
     lines = lines_for(evaluation_id=run.evaluation_id, developer=run.checkpoint.model.developer, on=run.completed.date())
     result = next((each for each in results if each.metric == run.evaluation.metric), None)
@@ -42,45 +45,38 @@ def assess(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime) -> 
 
 
 def _assess_level(run: EvalRun, result: EvalResult | None, level: CapabilityLevel, lines: list[Threshold], now: dt.datetime) -> Judged:
-    status = _locked_status(run.checkpoint_id, level.pk)
+    status = locked_status(run.checkpoint_id, level.pk)
     decision = _decide(run, result, lines)
     reading = _reading(run, lines, decision)
     status.readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
-    facts = [
-        LineFact(line.evaluation.key, line.kind, line.required, line.alternative)
-        for line in level.thresholds.select_related("evaluation").order_by("pk")
-    ]
-    summary = summarise(status.readings, facts)
+    summary = summarise(status.readings, line_facts(level))
     before = status.state
-    # A line once reached stays reached until a named person signs it down, whatever arrives later or out of order.
-    reached = decision.state.value if decision.state.value in LATCHING else "no_result"
-    held = before if before in LATCHING else "no_result"
-    state = higher(summary.state, higher(reached, held))
-    assessment = Assessment.objects.create(
+    bring_up_to_date(status, summary, decision.state.value, now)
+    status.assessed = now
+    status.assessment = Assessment.objects.create(
         run=run,
         checkpoint_id=run.checkpoint_id,
         level=level,
         at=now,
         state_before=before,
-        state=state,
+        state=status.state,
         reading_state=decision.state.value,
         complete=run.complete,
         critical_ruled_out=summary.critical_ruled_out,
-        illustrative=any(line.illustrative for line in lines),
+        illustrative=reading["illustrative"],
         readings=reading["lines"],
-        message=_message(decision, lines, run, summary),
+        message=explain(decision.message, illustrative=reading["illustrative"], complete=run.complete, missing=summary.missing),
     )
-    _update(status, summary, assessment, run, now)
-    return Judged(assessment, status, _cross(assessment, before, status.episode, now))
+    status.save()
+    return Judged(status.assessment, status, _cross(status.assessment, before, status.episode, now))
 
 
-def _locked_status(checkpoint_id: int, level_id: int) -> LevelStatus:
-    """The row is made before the first result and then locked, so that two first results cannot both cross."""
-    rows = LevelStatus.objects.select_for_update().filter(checkpoint_id=checkpoint_id, level_id=level_id)
-    if (found := rows.first()) is not None:
-        return found
-    LevelStatus.objects.bulk_create([LevelStatus(checkpoint_id=checkpoint_id, level_id=level_id)], ignore_conflicts=True)
-    return rows.get()
+def _read_elsewhere_anew(run: EvalRun, now: dt.datetime) -> None:
+    """A correction may name another checkpoint or evaluation: what the run it supersedes was judged for is read without it."""
+    if run.supersedes_id is None:
+        return
+    for old in Assessment.objects.filter(run_id=run.supersedes_id).order_by("level_id"):
+        rebuild(checkpoint_id=old.checkpoint_id, level_id=old.level_id, now=now)
 
 
 def line_of(threshold: Threshold) -> Line:
@@ -134,43 +130,6 @@ def _reading(run: EvalRun, lines: Sequence[Threshold], decision: Decision) -> di
         "message": decision.message,
         "lines": [_facts(reading, by_kind[reading.line.kind]) for reading in found],
     }
-
-
-def _message(decision: Decision, lines: Sequence[Threshold], run: EvalRun, summary: Summary) -> str:
-    parts = [decision.message]
-    if any(line.illustrative for line in lines):
-        parts.append("This is an illustrative line: the lab has not published its own.")
-    if not run.complete:
-        parts.append("The run is incomplete: it may raise the state, never lower it.")
-    if summary.missing:
-        parts.append(f"Not yet read for this level: {', '.join(summary.missing)}.")
-    return " ".join(parts)
-
-
-def _update(status: LevelStatus, summary: Summary, assessment: Assessment, run: EvalRun, now: dt.datetime) -> None:
-    if status.state != assessment.state:
-        status.state, status.since = assessment.state, now
-    status.reading_state = summary.state
-    status.assessed, status.assessment = now, assessment
-    status.taken = max(filter(None, (status.taken, run.completed)))
-    status.critical_ruled_out = summary.critical_ruled_out
-    if (leading := summary.leading) is not None:
-        show_leading(status, leading)
-    status.message = assessment.message
-    status.differs = differs(status.reported, status.state)
-    status.save()
-
-
-def show_leading(status: LevelStatus, leading: dict[str, Any]) -> None:
-    """Copy the reading that leads into the columns that pages draw from."""
-    lines = {line["threshold"]: line for line in leading["lines"]}
-    shown = lines.get("alert") or lines.get("rule_out") or lines["critical"]
-    status.evaluation_id = leading["evaluation_id"]
-    status.point, status.lower, status.upper, status.n_eff = (shown[key] for key in ("point", "lower", "upper", "n_eff"))
-    warning = lines.get("alert") or lines.get("rule_out")
-    status.alert_value = warning["value"] if warning else None
-    status.critical_value = lines["critical"]["value"] if "critical" in lines else None
-    status.illustrative = leading["illustrative"]
 
 
 def _cross(assessment: Assessment, before: str, episode: int, now: dt.datetime) -> Crossing | None:

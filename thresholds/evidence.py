@@ -27,12 +27,16 @@ class LineFact:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the evidence says now: the state, whose reading leads, what is missing, whether critical is ruled out."""
+    """What the evidence says now: the state, whose reading leads, what is missing, whether critical is ruled out.
+
+    `taken` is when the oldest reading that the state rests on was completed (ISO 8601): one fresh run does not freshen the others.
+    """
 
     state: str
     leading: Reading | None
     missing: tuple[str, ...]
     critical_ruled_out: bool
+    taken: str = ""
 
 
 def rank(state: str) -> int:
@@ -82,7 +86,17 @@ def summarise(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineF
     state = leading["state"]
     if missing and rank(state) < rank("inconclusive"):
         state = "inconclusive"
-    return Summary(state, leading, missing, _critical_ruled_out(lines, readings))
+    return Summary(state, leading, missing, _critical_ruled_out(lines, readings), _taken(ledger, lines))
+
+
+def _taken(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact]) -> str:
+    """Of every group of lines the newest complete reading, and of those the oldest; an incomplete run freshens nothing."""
+    newest = []
+    for group in _groups(lines).values():
+        slots = [ledger[line.evaluation] for line in group if ledger.get(line.evaluation)]
+        complete = [each["complete"]["completed"] for each in slots if "complete" in each]
+        newest += [max(complete or [reading["completed"] for each in slots for reading in each.values()])] if slots else []
+    return min(newest, default="")
 
 
 def _groups(lines: Iterable[LineFact]) -> dict[str, list[LineFact]]:

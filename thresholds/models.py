@@ -143,7 +143,7 @@ class LevelStatus(models.Model):
     reading_state = models.CharField(max_length=12, default="no_result")
     since = models.DateTimeField(null=True, help_text="when the state was reached")
     assessed = models.DateTimeField(null=True)
-    taken = models.DateTimeField(null=True, help_text="when the newest judged run was completed")
+    taken = models.DateTimeField(null=True, help_text="when the oldest reading that the state rests on was completed")
     evaluation = models.ForeignKey("evals.Evaluation", on_delete=models.PROTECT, null=True, db_index=False, help_text="whose numbers lead")
     point = models.FloatField(null=True)
     lower = models.FloatField(null=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from scipy.special import bdtr, bdtrc, betainc, stdtrit
 
-from thresholds.statistics import InvalidMeasurement, check_attempts, clopper_pearson, interval, tail
+from thresholds.statistics import Estimate, Interval, InvalidMeasurement, Sides, check_attempts, clopper_pearson, interval, tail
 
 
 def rules_out(solved: int, total: int, threshold: float, alpha: float) -> bool:
@@ -95,6 +95,14 @@ def pass_at_k(attempts: int, correct: int, k: int) -> float:
     if not 0 < k <= attempts:
         raise InvalidMeasurement("too_few_attempts", f"pass@{k} needs at least {k} attempts (k at least 1); there are {attempts}.")
     return 1 - math.comb(attempts - correct, k) / math.comb(attempts, k)
+
+
+def t_interval(values: Sequence[float], *, confidence: float = 0.95, sides: Sides = "one") -> Interval:
+    """Student's t bounds on the mean of independent values of any unit; too narrow for few or skewed ones."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    stderr = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(1, n - 1) / n)
+    return Estimate.of_stderr(mean, stderr, n).interval(tail(confidence, sides))
 
 
 class ClusteredMean(NamedTuple):

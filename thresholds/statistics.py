@@ -19,6 +19,7 @@ from scipy.special import betaincc, betainccinv, betaincinv, stdtr, stdtrit
 
 Sides = Literal["one", "two"]
 NORMAL = NormalDist()
+NEGLIGIBLE = 1e-9  # a standard error below this share of the range says as little as 0
 
 
 class InvalidMeasurement(ValueError):
@@ -86,11 +87,11 @@ def check_attempts(solved_per_task: Sequence[float], epochs: int) -> None:
         refuse((solved > epochs, "solved_exceeds_epochs", f"task {position} was solved {solved:g} times in {epochs} epochs."))
 
 
-def check_score(score: float, low: float | None = 0.0, high: float | None = 1.0) -> None:
+def check_score(score: float, low: float = 0.0, high: float = 1.0) -> None:
     """Refuse a score outside the range that its evaluation declares."""
     check_number("score", score)
-    outside = (low is not None and score < low) or (high is not None and score > high)
-    refuse((outside, "score_outside_bounds", f"the score {score:g} lies outside the range {low} to {high} of its evaluation."))
+    inside = low <= score <= high
+    refuse((not inside, "score_outside_bounds", f"the score {score:g} lies outside the range {low:g} to {high:g} of its evaluation."))
 
 
 def alike(one: float, other: float) -> bool:
@@ -100,15 +101,15 @@ def alike(one: float, other: float) -> bool:
 
 def check_estimate(value: float, low: float | None, high: float | None, scale: str = "linear") -> None:
     """Refuse an interval that is out of order or misses its value, and what has no logarithm on the log scale."""
-    ends = [end for end in (low, value, high) if end is not None]
-    for end in ends:
-        check_number("estimate or interval", end)
-    given = [value if alike(end, value) else end for end in ends]
-    out_of_order = low is not None and high is not None and low > high and not alike(low, high)
+    for end in (low, value, high):
+        if end is not None:
+            check_number("estimate or interval", end)
+            refuse((scale == "log" and end <= 0, "log_scale_needs_positive", f"on the log scale every number is above 0, not {end:g}."))
+    lower = -math.inf if low is None or alike(low, value) else low
+    upper = math.inf if high is None or alike(high, value) else high
     refuse(
-        (out_of_order, "interval_out_of_order", f"the interval runs from {low} down to {high}."),
-        (given != sorted(given), "estimate_outside_interval", f"the estimate {value:g} lies outside its interval {low} to {high}."),
-        (scale == "log" and min(given) <= 0, "log_scale_needs_positive", "on the log scale every number must be above 0."),
+        (lower > upper, "interval_out_of_order", f"the interval runs from {low} down to {high}."),
+        (not lower <= value <= upper, "estimate_outside_interval", f"the estimate {value:g} lies outside its interval {low} to {high}."),
     )
 
 
@@ -204,9 +205,9 @@ class Tasks:
         return cls(solved * worth, errored * worth, n_eff)
 
     @classmethod
-    def of_summary(cls, mean: float, n: float, stderr: float | None = None, *, missing: float = 0.0) -> Self:
+    def of_summary(cls, mean: float, n: float, stderr: float = 0.0, *, missing: float = 0.0) -> Self:
         """Weigh a mean score in [0, 1] of `n` tasks, a share of them `missing`; a standard error may only widen, and 0 says nothing."""
-        n_eff = min(n, mean * (1 - mean) / stderr**2) if stderr else n
+        n_eff = min(n, mean * (1 - mean) / stderr**2) if stderr > NEGLIGIBLE else n
         return cls(mean * (1 - missing) * n_eff, missing * n_eff, n_eff)
 
     @property
@@ -251,13 +252,17 @@ class Estimate:
     log: bool = False
     df: float | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether it knows anything on either side."""
+        return self.below is not None or self.above is not None
+
     @classmethod
     def of_interval(cls, value: float, low: float | None, high: float | None, *, level: float = 0.95, log: bool = False) -> Self:
         """Read a published two-sided interval of confidence `level`; a half of no width is no information."""
         z = NORMAL.inv_cdf((1 + level) / 2)
-        known = [None if end is None or alike(end, value) else end for end in (low, high)]
-        below, above = (None if end is None else abs(math.log(end / value) if log else end - value) / z for end in known)
-        return cls(value, below, above, log)
+        below, above = (None if end is None or alike(end, value) else _distance(end, value, log=log) / z for end in (low, high))
+        return cls(value, below and abs(below), above, log)
 
     @classmethod
     def of_stderr(cls, value: float, stderr: float, n_tasks: int | None = None, *, log: bool = False) -> Self:
@@ -268,8 +273,6 @@ class Estimate:
 
     def interval(self, alpha: float) -> Interval:
         """One-sided bounds, each from the deviation on its own side."""
-        if self.below is None and self.above is None:
-            return Interval(None, None)
         reach = -NORMAL.inv_cdf(alpha) if self.df is None else -float(stdtrit(self.df, alpha))
         lower = None if self.below is None else self._at(-reach * self.below)
         upper = None if self.above is None else self._at(reach * self.above)
@@ -281,20 +284,16 @@ class Estimate:
 
     def probability(self, threshold: float, *, higher: bool) -> float | None:
         """Probability of lying at or beyond the threshold; None where the deviation on that side is unknown."""
-        distance = math.log(threshold / self.point) if self.log else threshold - self.point
+        distance = _distance(threshold, self.point, log=self.log)
         deviation = self.above if distance > 0 else self.below
         if deviation is None:
             return None
-        steps = -distance / deviation if higher else distance / deviation
+        steps = (-distance if higher else distance) / deviation
         return NORMAL.cdf(steps) if self.df is None else float(stdtr(self.df, steps))
 
     def _at(self, distance: float) -> float:
         return self.point * math.exp(distance) if self.log else self.point + distance
 
 
-def t_interval(values: Sequence[float], *, confidence: float = 0.95, sides: Sides = "one") -> Interval:
-    """Student's t bounds on the mean of independent values of any unit; too narrow for few or skewed ones."""
-    n = len(values)
-    mean = math.fsum(values) / n
-    stderr = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(1, n - 1) / n)
-    return Estimate.of_stderr(mean, stderr, n).interval(tail(confidence, sides))
+def _distance(end: float, value: float, *, log: bool) -> float:
+    return math.log(end / value) if log else end - value

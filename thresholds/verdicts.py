@@ -15,26 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
-from typing import NamedTuple
 
 from thresholds.sequential import min_n_to_rule_out, n_to_rule_out
-from thresholds.statistics import check_estimate, check_threshold, refuse
+from thresholds.statistics import Interval, check_estimate, check_threshold, refuse
 from thresholds.weighing import Bounds, Evidence, Measurement, bounds, described, shown, sources
 
-__all__ = [
-    "Bounds",
-    "Decision",
-    "Grade",
-    "Line",
-    "Measurement",
-    "Policy",
-    "Reading",
-    "State",
-    "aggregate_grades",
-    "bounds",
-    "decide",
-    "read",
-]
+__all__ = ["Bounds", "Decision", "Grade", "Line", "Measurement", "Policy", "Reading", "State", "bounds", "decide", "read"]
 
 
 class Grade(StrEnum):
@@ -44,10 +30,6 @@ class Grade(StrEnum):
     NOT_RULED_OUT = "not_ruled_out"
     LIKELY = "likely"
     CONFIRMED = "confirmed"
-
-    def at_least(self, other: "Grade") -> bool:
-        """Whether this grade is as strong as the other."""
-        return GRADES.index(self) >= GRADES.index(other)
 
 
 class State(StrEnum):
@@ -73,6 +55,7 @@ class Policy(StrEnum):
 GRADES, STATES = tuple(Grade), tuple(State)
 ENOUGH = {Policy.PRECAUTIONARY: Grade.NOT_RULED_OUT, Policy.POINT: Grade.LIKELY, Policy.CONFIRMED: Grade.CONFIRMED}
 USUAL = {"alert": Policy.PRECAUTIONARY, "critical": Policy.POINT, "rule_out": Policy.PRECAUTIONARY}
+FALLBACK = ((0.5, Policy.PRECAUTIONARY), (0.95, Policy.POINT))
 SLACK = 1e-12
 
 
@@ -88,14 +71,15 @@ class Line:
     confidence: float = 0.95  # one-sided
 
     def __post_init__(self) -> None:
-        """Fill the usual policy and refuse, with ValueError, a line that says nothing definite."""
-        if self.kind not in USUAL or self.comparator not in {">=", ">", "<=", "<"}:
-            raise ValueError(f"No such line: kind {self.kind!r}, comparator {self.comparator!r}.")
-        if not 0.5 <= self.confidence < 1:
-            raise ValueError(f"confidence is {self.confidence}; it lies from 0.5 up to, but not at, 1.")
+        """Fill the usual policy and refuse, with a ValueError, a line that says nothing definite."""
+        refuse(
+            (self.kind not in USUAL, "unknown_kind", f"a line is one of {', '.join(USUAL)}, not {self.kind!r}."),
+            (self.comparator not in {">=", ">", "<=", "<"}, "unknown_comparator", f"{self.comparator!r} compares nothing."),
+            (not 0.5 <= self.confidence < 1, "confidence_out_of_range", f"confidence runs from 0.5 to below 1, not {self.confidence}."),
+        )
         object.__setattr__(self, "policy", Policy(self.policy or USUAL[self.kind]))
-        if self.policy is Policy.POSTERIOR and not 0 < (self.posterior or 0) < 1:
-            raise ValueError("The policy posterior needs its probability, between 0 and 1.")
+        vague = self.policy is Policy.POSTERIOR and not 0 < (self.posterior or 0) < 1
+        refuse((vague, "posterior_missing", "the policy posterior needs its probability, between 0 and 1."))
 
     @property
     def higher(self) -> bool:
@@ -109,6 +93,10 @@ class Line:
         if isclose(value, self.value, rel_tol=SLACK, abs_tol=SLACK):
             return self.comparator.endswith("=")
         return (value > self.value) is self.higher
+
+    def ends(self, found: Bounds | Interval) -> tuple[float | None, float | None]:
+        """The far and the near bound as seen from this line: the far one reaches it last, the near one first."""
+        return (found.lower, found.upper) if self.higher else (found.upper, found.lower)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,37 +124,31 @@ class Decision:
     readings: tuple[Reading, ...]  # all of them, in the order alert, rule-out, critical
 
 
-class Aggregate(NamedTuple):
-    """The grade of a level read from several evaluations, and by how much each bound's risk must be divided for it to hold."""
+def aggregate_grades(grades: Sequence[Grade], k: int) -> tuple[Grade, int, int]:
+    """The grade of a level that k of several evaluations must reach, and what to divide the upper and the lower bound's risk by.
 
-    grade: Grade
-    alpha_upper_divisor: int
-    alpha_lower_divisor: int
-
-
-def aggregate_grades(grades: Sequence[Grade], k: int) -> Aggregate:
-    """The k-th largest grade: 1 for any of them, all of them for n (partial conjunction, Benjamini and Heller 2008)."""
+    It is the k-th largest grade, any of them for 1 and all of them for n (partial conjunction, Benjamini and Heller 2008).
+    """
     if not 1 <= k <= len(grades):
         raise ValueError(f"k is {k}; it lies between 1 and the number of grades, {len(grades)}.")
     ranked = sorted((Grade(grade) for grade in grades), key=GRADES.index, reverse=True)
-    return Aggregate(ranked[k - 1], k, len(grades) - k + 1)
+    return ranked[k - 1], k, len(grades) - k + 1
 
 
 def read(measurement: Measurement, line: Line) -> Reading:
     """Grade one measurement against one line and apply the line's policy; raises InvalidMeasurement where it cannot be judged."""
     _check_line(measurement, line)
     found, evidence = bounds(measurement, line.confidence), sources(measurement)
-    edge = measurement.limits[line.higher]
-    attainable = edge is None or line.met_by(edge)
-    believed = not evidence and line.policy is Policy.POINT and found.point is not None and not measurement.errored
-    grade = _grade(found, line, attainable=attainable, believed=believed)
+    attainable, believed = line.met_by(measurement.limits[line.higher]), _believed(measurement, found, line)
+    far, near = (found.point, found.point) if believed else line.ends(found)
+    grade = _grade(line, far, found.point, near if attainable else None)
     return Reading(
         line=line,
         bounds=found,
         grade=grade,
         reached=found.point is not None and _reached(grade, line, evidence),
         able=attainable and (believed or _able(line, evidence)),
-        note=_note(measurement, found, line, attainable=attainable, believed=believed),
+        note=_note(measurement, found, near, attainable=attainable, believed=believed),
         needed=min_n_to_rule_out(_rate(line), 1 - line.confidence) if measurement.unit == "proportion" else None,
     )
 
@@ -183,62 +165,79 @@ def decide(
     readings = tuple(read(measurement, line) for line in (alert, rule_out, critical) if line is not None)
     if not readings:
         raise ValueError("There is nothing to decide: give at least one of the alert, critical and rule-out lines.")
-    standings = [(_standing(reading, alone=len(readings) == 1), reading) for reading in readings]
-    ranked = sorted(standings, key=lambda standing: STATES.index(standing[0]), reverse=True)
+    ranked = _ranked(readings)
     state, leading = ranked[0]
     crossing = state is State.CLEAR and forecast_crosses
-    gates = [reading for reading in readings if reading.line.kind != "alert"]
     return Decision(
         state=State.WATCH if crossing else state,
         alert=next((reading for _, reading in ranked if reading.line.kind != "critical"), None),
-        critical=next((reading for reading in readings if reading.line.kind == "critical"), None),
-        critical_ruled_out=bool(gates) and all(reading.grade is Grade.RULED_OUT and not reading.reached for reading in gates),
+        critical=next((reading for _, reading in ranked if reading.line.kind == "critical"), None),
+        critical_ruled_out=_critical_ruled_out(readings),
         message=_message(measurement, state, leading, crossing=crossing),
         readings=readings,
     )
 
 
-def _standing(reading: Reading, *, alone: bool) -> State:
-    """The state that one line gives by itself; inconclusive is for the critical line to say only where it stands alone."""
-    early = reading.line.kind != "critical"
-    if reading.reached and not early:
-        return State.CRITICAL
-    if reading.grade is Grade.NOT_RULED_OUT and not reading.able and (early or alone):
+def _ranked(readings: Sequence[Reading]) -> list[tuple[State, Reading]]:
+    """The state that each line gives by itself, the most serious first."""
+    alone = len(readings) == 1
+    standings = [(_late(each, alone=alone) if each.line.kind == "critical" else _early(each), each) for each in readings]
+    return sorted(standings, key=lambda standing: STATES.index(standing[0]), reverse=True)
+
+
+def _early(reading: Reading) -> State:
+    if reading.grade is Grade.NOT_RULED_OUT and not reading.able:
         return State.INCONCLUSIVE
     if reading.reached:
         return State.ALERT
     return State.CLEAR if reading.grade is Grade.RULED_OUT else State.WATCH
 
 
-def _grade(found: Bounds, line: Line, *, attainable: bool, believed: bool) -> Grade:
-    """Compare the far bound, the point and the near bound with the line, in this order."""
-    weak, strong = (found.lower, found.upper) if line.higher else (found.upper, found.lower)
-    if line.met_by(weak) or (believed and line.met_by(found.point)):
+def _late(reading: Reading, *, alone: bool) -> State:
+    """Beside an early-warning line, which says for both what is inconclusive, critical not ruled out is something to watch."""
+    if reading.reached:
+        return State.CRITICAL
+    if alone:
+        return _early(reading)
+    return State.CLEAR if reading.grade is Grade.RULED_OUT else State.WATCH
+
+
+def _critical_ruled_out(readings: Sequence[Reading]) -> bool:
+    """Every critical and rule-out line is ruled out, and there is one."""
+    gates = [reading for reading in readings if reading.line.kind != "alert"]
+    return bool(gates) and all(reading.grade is Grade.RULED_OUT and not reading.reached for reading in gates)
+
+
+def _grade(line: Line, far: float | None, point: float | None, near: float | None) -> Grade:
+    if line.met_by(far):
         return Grade.CONFIRMED
-    if line.met_by(found.point):
+    if line.met_by(point):
         return Grade.LIKELY
-    short = believed or (strong is not None and not line.met_by(strong))
-    return Grade.RULED_OUT if short and attainable else Grade.NOT_RULED_OUT
+    return Grade.NOT_RULED_OUT if near is None or line.met_by(near) else Grade.RULED_OUT
+
+
+def _believed(measurement: Measurement, found: Bounds, line: Line) -> bool:
+    """Whether a bare value decides by itself: under the policy point, with nothing missing."""
+    return line.policy is Policy.POINT and not found.uncertainty and found.point is not None and not measurement.errored
 
 
 def _able(line: Line, evidence: Evidence) -> bool:
     """Whether the best possible result of this size, the errored still counted against it, would have ruled the line out."""
-    best = [source.best(1 - line.confidence) for source in evidence]
-    nearest = [interval.upper if line.higher else interval.lower for interval in best]
+    nearest = [line.ends(source.best(1 - line.confidence))[1] for source in evidence]
     known = [bound for bound in nearest if bound is not None]
     return bool(known) and not any(map(line.met_by, known))
 
 
 def _reached(grade: Grade, line: Line, evidence: Evidence) -> bool:
-    """Apply the policy; posterior(p), where no probability is known, falls back on the nearest of the others that is no laxer."""
-    if line.policy is not Policy.POSTERIOR or line.posterior is None:
-        return grade.at_least(ENOUGH[line.policy])
-    known = [source.probability(line.value, higher=line.higher) for source in evidence]
-    probabilities = [probability for probability in known if probability is not None]
-    if probabilities:
-        return max(probabilities) >= line.posterior - SLACK
-    fallback = Policy.PRECAUTIONARY if line.posterior < 0.5 else Policy.POINT if line.posterior < 0.95 else Policy.CONFIRMED
-    return grade.at_least(ENOUGH[fallback])
+    """Apply the policy; posterior(p), where no probability is known, falls back on the nearest of the others that is no stricter."""
+    policy = line.policy
+    if policy is Policy.POSTERIOR:
+        asked, known = line.posterior or 0, [source.probability(line.value, higher=line.higher) for source in evidence]
+        likeliest = max((probability for probability in known if probability is not None), default=None)
+        if likeliest is not None:
+            return likeliest >= asked - SLACK
+        policy = next((laxer for below, laxer in FALLBACK if asked < below), Policy.CONFIRMED)
+    return GRADES.index(grade) >= GRADES.index(ENOUGH[policy])
 
 
 def _check_line(measurement: Measurement, line: Line) -> None:
@@ -255,19 +254,23 @@ def _rate(line: Line) -> float:
     return line.value if line.higher else 1 - line.value
 
 
-def _note(measurement: Measurement, found: Bounds, line: Line, *, attainable: bool, believed: bool) -> str:
+def _note(measurement: Measurement, found: Bounds, near: float | None, *, attainable: bool, believed: bool) -> str:
     """What a reader must know to weigh the reading; empty where it is the plain rule."""
-    errored, bare = f"the errored samples ({measurement.errored})", found.point is not None and not found.uncertainty
-    near = found.upper if line.higher else found.lower
-    remarks = (
-        (not attainable, "the line lies beyond what this evaluation can score, so it cannot rule it out"),
-        (believed, "no uncertainty came with the value, which the policy point judges as it stands"),
-        (bare and not believed, "no usable uncertainty came with the value, so the line can be likely or not ruled out only"),
-        (found.uncertainty and near is None, "nothing is known of the uncertainty on the side of the line"),
-        (measurement.errored and found.uncertainty, f"{errored} count as solved in the upper bound and as unsolved in the lower"),
-        (measurement.errored and bare, f"what {errored} would have scored is unknown"),
-    )
-    return "; ".join(words for holds, words in remarks if holds)
+    samples = f"the errored samples ({measurement.errored})"
+    counted = f"{samples} count as solved in the upper bound and as unsolved in the lower"
+    missing = counted if found.uncertainty else f"what {samples} would have scored is unknown"
+    reach = "" if attainable else "the line lies beyond what this evaluation can score, so it cannot rule it out"
+    return "; ".join(filter(None, (reach, _doubt(found, near, believed=believed), missing if measurement.errored else "")))
+
+
+def _doubt(found: Bounds, near: float | None, *, believed: bool) -> str:
+    if believed:
+        return "no uncertainty came with the value, which the policy point judges as it stands"
+    if found.point is None or near is not None:
+        return ""
+    if found.uncertainty:
+        return "nothing is known of the uncertainty on the side of the line"
+    return "no usable uncertainty came with the value, so the line can be likely or not ruled out only"
 
 
 def _message(measurement: Measurement, state: State, reading: Reading, *, crossing: bool) -> str:
@@ -287,13 +290,12 @@ def _message(measurement: Measurement, state: State, reading: Reading, *, crossi
 
 
 def _needs(measurement: Measurement, reading: Reading) -> str:
-    """What would settle an inconclusive reading: the errored samples again, and enough tasks."""
-    wanted = ["re-run the errored samples"] if measurement.errored else []
-    if reading.needed is not None:
-        rate = _rate(reading.line)
-        likely, _ = n_to_rule_out(rate, rate / 2, power=0.8, alpha=1 - reading.line.confidence)
-        half = "the true rate is half the line" if reading.line.higher else "the true failure rate is half the line's"
-        wanted.append(f"with nothing missing it takes at least {reading.needed} tasks, and {likely} for 80 % power if {half}")
-    elif not measurement.errored and not reading.bounds.uncertainty:
-        wanted.append("post the counts, a standard error or an interval")
-    return "; ".join(wanted)
+    """What would settle an inconclusive reading: the errored samples again, enough tasks, or any uncertainty at all."""
+    again = "re-run the errored samples" if measurement.errored else ""
+    if reading.needed is None:
+        return "; ".join(filter(None, (again, "" if reading.bounds.uncertainty else "post the counts, a standard error or an interval")))
+    rate = _rate(reading.line)
+    likely, _ = n_to_rule_out(rate, rate / 2, power=0.8, alpha=1 - reading.line.confidence)
+    half = "the true rate is half the line" if reading.line.higher else "the true failure rate is half the line's"
+    tasks = f"with nothing missing it takes at least {reading.needed} tasks, and {likely} for 80 % power if {half}"
+    return "; ".join(filter(None, (again, tasks)))

@@ -7,7 +7,7 @@ left bare.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isfinite
 
 from thresholds.statistics import (
     Estimate,
@@ -24,7 +24,6 @@ from thresholds.statistics import (
 
 Evidence = Sequence[Tasks | Estimate]
 SUFFIXES = {"proportion": " %", "count": "", "minutes": " min", "ratio": "x", "points": ""}
-NEGLIGIBLE = 1e-9  # a standard error below this share of the range says as little as 0
 ROUNDING = 0.01  # how far a printed value may lie from its counts, as a share of the range
 
 
@@ -53,15 +52,11 @@ class Measurement:
     maximum: float | None = None
 
     @property
-    def counted(self) -> bool:
-        """Whether it came with counts, in a unit that is made of them."""
-        known = self.solved_per_task is not None or (self.solved is not None and self.attempts is not None)
-        return known and self.unit in {"proportion", "count"}
-
-    @property
-    def tallied(self) -> float:
-        """Successes among all attempts."""
-        return (self.solved or 0) if self.solved_per_task is None else sum(self.solved_per_task)
+    def tallied(self) -> float | None:
+        """Successes among all attempts; a count is its own."""
+        if self.solved_per_task is not None:
+            return sum(self.solved_per_task)
+        return self.value if self.solved is None and self.unit == "count" else self.solved
 
     @property
     def attempts(self) -> int | None:
@@ -71,6 +66,16 @@ class Measurement:
         return self.n_tasks if self.total is None else self.total
 
     @property
+    def counted(self) -> bool:
+        """Whether it came with counts, in a unit that is made of them."""
+        return self.tallied is not None and self.attempts is not None and self.unit in {"proportion", "count"}
+
+    @property
+    def missing(self) -> float:
+        """The share of samples that was not measured; all of them where nobody knows of how many."""
+        return min(1.0, self.errored / self.attempts) if self.attempts else float(self.errored > 0)
+
+    @property
     def per_task(self) -> float:
         """Attempts at each distinct task."""
         if self.solved_per_task is None and self.n_tasks:
@@ -78,13 +83,18 @@ class Measurement:
         return self.epochs
 
     @property
-    def limits(self) -> tuple[float | None, float | None]:
-        """The lowest and the highest score there can be."""
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest score there can be; infinite where none is declared."""
         if self.unit == "proportion":
             return 0.0, 1.0
-        if self.unit == "count" and self.attempts is not None and (self.counted or self.maximum is None):
-            return 0.0, float(self.attempts if self.solved_per_task is None else len(self.solved_per_task))
-        return self.minimum, self.maximum
+        if self.counted:
+            return 0.0, float(self.attempts or 0) if self.solved_per_task is None else float(len(self.solved_per_task))
+        return -inf if self.minimum is None else self.minimum, inf if self.maximum is None else self.maximum
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is a mean of scores that have limits."""
+        return self.unit in {"proportion", "count", "points"} and isfinite(self.limits[1] - self.limits[0])
 
     @property
     def log(self) -> bool:
@@ -108,66 +118,63 @@ def bounds(measurement: Measurement, confidence: float = 0.95, alpha_divisor: fl
     validate(measurement)
     evidence = sources(measurement)
     intervals = [source.interval((1 - confidence) / alpha_divisor) for source in evidence]
-    lowers = [found.lower for found in intervals if found.lower is not None]
-    uppers = [found.upper for found in intervals if found.upper is not None]
     lowest, highest = measurement.limits
+    lower = min((found.lower for found in intervals if found.lower is not None), default=None)
+    upper = max((found.upper for found in intervals if found.upper is not None), default=None)
     return Bounds(
         point=evidence[0].point if measurement.counted else measurement.value,
-        lower=max(min(lowers), -inf if lowest is None else lowest) if lowers else None,
-        upper=min(max(uppers), inf if highest is None else highest) if uppers else None,
+        lower=None if lower is None else max(lower, lowest),
+        upper=None if upper is None else min(upper, highest),
         n_eff=min((source.n for source in evidence if isinstance(source, Tasks)), default=None),
-        uncertainty=bool(lowers or uppers),
+        uncertainty=bool(evidence),
     )
 
 
 def sources(measurement: Measurement) -> Evidence:
     """Every source of uncertainty that came with a valid measurement, weighed; none for a bare value."""
     if measurement.counted:
-        tasks = Tasks.of_attempts(measurement.tallied, measurement.errored, measurement.attempts or 0, _effective(measurement))
-        return (replace(tasks, high=measurement.limits[1] or 0.0),)
+        return (_counts(measurement),)
     if measurement.value is None:
         return ()
-    estimate, tasks_ = _estimate(measurement, measurement.value), _summary(measurement, measurement.value)
-    if measurement.errored and (estimate is not None or tasks_ is None):
+    estimate = _estimate(measurement, measurement.value)
+    if estimate is not None and measurement.errored:
         return ()
-    return tuple(source for source in (estimate, tasks_) if source is not None)
+    return tuple(filter(None, (estimate, _summary(measurement, measurement.value))))
+
+
+def _counts(measurement: Measurement) -> Tasks:
+    attempts = measurement.attempts or 0
+    tasks = Tasks.of_attempts(measurement.tallied or 0, measurement.errored, attempts, _effective(measurement))
+    return replace(tasks, high=measurement.limits[1])
+
+
+def _summary(measurement: Measurement, value: float) -> Tasks | None:
+    """A mean of bounded scores, from the number of tasks and the standard error, whichever is known."""
+    if not measurement.bounded:
+        return None
+    low, high = measurement.limits
+    rate, stderr = (value - low) / (high - low), (measurement.stderr or 0) / (high - low)
+    tasks = Tasks.of_summary(rate, _effective(measurement), stderr, missing=measurement.missing)
+    return replace(tasks, low=low, high=high) if isfinite(tasks.n) else None
+
+
+def _estimate(measurement: Measurement, value: float) -> Estimate | None:
+    """A published interval, or a standard error where scores have no limits."""
+    low, high, stderr = measurement.ci_low, measurement.ci_high, measurement.stderr
+    found = Estimate.of_interval(value, low, high, level=measurement.ci_level, log=measurement.log)
+    if (low, high) == (None, None) and stderr and not measurement.bounded:
+        found = Estimate.of_stderr(value, stderr, measurement.n_tasks, log=measurement.log)
+    return found if found.known else None
 
 
 def _effective(measurement: Measurement) -> float:
     return effective_n(
-        measurement.attempts or 0,
+        inf if measurement.attempts is None else measurement.attempts,
         per_task=measurement.per_task,
         icc_task=measurement.icc_task,
         icc_family=measurement.icc_family,
         family_sizes=measurement.family_sizes or (),
     )
-
-
-def _summary(measurement: Measurement, value: float) -> Tasks | None:
-    """A mean score of bounded tasks, from the number of tasks and the standard error, whichever is known."""
-    low, high = measurement.limits
-    if low is None or high is None or low >= high or measurement.unit not in {"proportion", "count", "points"}:
-        return None
-    attempts, span = measurement.attempts, high - low
-    stderr = (measurement.stderr or 0) / span
-    stderr = stderr if stderr > NEGLIGIBLE else 0.0
-    if attempts is None and (measurement.errored or not stderr):
-        return None
-    n = inf if attempts is None else _effective(measurement)
-    missing = min(1.0, measurement.errored / attempts) if attempts else 0.0
-    return replace(Tasks.of_summary((value - low) / span, n, stderr, missing=missing), low=low, high=high)
-
-
-def _estimate(measurement: Measurement, value: float) -> Estimate | None:
-    """A published interval, or a standard error where scores have no limits."""
-    low, high = measurement.ci_low, measurement.ci_high
-    if low is not None or high is not None:
-        found = Estimate.of_interval(value, low, high, level=measurement.ci_level, log=measurement.log)
-    elif measurement.stderr and _summary(measurement, value) is None:
-        found = Estimate.of_stderr(value, measurement.stderr, measurement.n_tasks, log=measurement.log)
-    else:
-        return None
-    return None if found.below is None and found.above is None else found
 
 
 def validate(measurement: Measurement) -> None:
@@ -200,25 +207,23 @@ def _check_declarations(measurement: Measurement) -> None:
 
 def _check_counts(measurement: Measurement) -> None:
     m = measurement
-    check_whole(
-        **{name: given for name, given in (("errored", m.errored), ("n_tasks", m.n_tasks), ("total", m.total)) if given is not None}
-    )
-    refuse((m.solved is not None and m.attempts is None, "total_missing", "solved came without a total; say of how many."))
+    whole = {"errored": m.errored, "n_tasks": m.n_tasks, "total": m.total}
+    check_whole(**{name: given for name, given in whole.items() if given is not None})
     if m.solved_per_task is not None:
         check_attempts(m.solved_per_task, m.epochs)
+    refuse((m.solved is not None and m.attempts is None, "total_missing", "solved came without a total; say of how many."))
     if m.attempts is not None:
-        check_counts(m.tallied, m.attempts, m.errored)
+        check_counts(m.tallied or 0, m.attempts, m.errored)
 
 
 def _check_agreement(measurement: Measurement, value: float) -> None:
     """A printed value may count the errored as unsolved or leave them out, and may be rounded; no more."""
-    if not measurement.counted or not measurement.attempts:
+    if not measurement.counted:
         return
-    low, high = measurement.limits
-    span, completed = (high or 0.0) - (low or 0.0), measurement.attempts - measurement.errored
-    shares = [measurement.tallied / whole for whole in (measurement.attempts, completed) if whole]
-    agrees = any(abs(value - share * span) <= ROUNDING * span for share in shares)
-    message = f"the value {value:g} is not what {measurement.tallied:g} of {measurement.attempts} solved gives; post the one that is meant."
+    solved, attempts = measurement.tallied or 0, measurement.attempts or 0
+    share = value / (measurement.limits[1] or 1)
+    agrees = any(abs(share * whole - solved) <= ROUNDING * whole for whole in (attempts, attempts - measurement.errored))
+    message = f"the value {value:g} is not what {solved:g} of {attempts} solved gives; post the one that is meant."
     refuse((not agrees, "value_disagrees_with_counts", message))
 
 
@@ -232,13 +237,16 @@ def shown(value: float | None, unit: str) -> str:
 
 def described(measurement: Measurement, found: Bounds, confidence: float) -> str:
     """What was measured, of how many, and how far it is bounded, in words."""
-    unit = measurement.unit
+    point, lower, upper = (shown(number, measurement.unit) for number in (found.point, found.lower, found.upper))
     errored = f", {measurement.errored} errored" if measurement.errored else ""
-    point, tasks = shown(found.point, unit), f" on {measurement.attempts} tasks" if measurement.attempts else ""
-    span = f"one-sided {100 * confidence:g} % bounds {shown(found.lower, unit)} to {shown(found.upper, unit)}"
+    span = f"one-sided {100 * confidence:g} % bounds {lower} to {upper}" if found.uncertainty else "no usable uncertainty given"
     if measurement.counted:
-        noun = "tasks" if measurement.per_task <= 1 else f"attempts at {(measurement.attempts or 0) / measurement.per_task:g} tasks"
-        return f"{measurement.tallied:g} of {measurement.attempts} {noun} solved{errored} ({point}, {span})"
+        return f"{measurement.tallied:g} of {_denominator(measurement)} solved{errored} ({point}, {span})"
     if measurement.value is None:
         return f"Nothing was scored{errored}"
-    return f"{point}{tasks}{errored} ({span if found.uncertainty else 'no usable uncertainty given'})"
+    return f"{point}{f' on {_denominator(measurement)}' if measurement.attempts else ''}{errored} ({span})"
+
+
+def _denominator(measurement: Measurement) -> str:
+    attempts = measurement.attempts or 0
+    return f"{attempts} tasks" if measurement.per_task <= 1 else f"{attempts} attempts at {attempts / measurement.per_task:g} tasks"

@@ -43,7 +43,12 @@ def scale_for(values: list[float], *, minimum: float | None, maximum: float | No
         return Scale(min(positive) / (2 * _PADDING), max(positive) * _PADDING, log=True)
     low = minimum if minimum is not None else min([0.0, *values])
     high = maximum if maximum is not None else max(values) * _PADDING
-    return Scale(low, high) if high > low else Scale(low, low + 1.0)
+    return Scale(low, high) if high > low else Scale(low, low + max(1.0, abs(low)))
+
+
+def _finite(value: float | None) -> float | None:
+    """A bound at infinity is no bound."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def draw(
@@ -58,17 +63,17 @@ def draw(
     log: bool = False,
 ) -> Bullet | None:
     """The marks of one score, or None where there is neither a score nor an interval to draw."""
-    known = [value for value in (point, lower, upper, alert, critical) if value is not None and math.isfinite(value)]
-    if not known or (point is None and lower is None and upper is None):
+    point, lower, upper, alert, critical = (_finite(value) for value in (point, lower, upper, alert, critical))
+    known = [value for value in (point, lower, upper, alert, critical) if value is not None]
+    if point is None and lower is None and upper is None:
         return None
     scale = scale_for(known, minimum=minimum, maximum=maximum, log=log)
 
     def place(value: float | None) -> float | None:
-        return None if value is None or not math.isfinite(value) else scale.place(value)
+        return None if value is None else scale.place(value)
 
-    start = end = None
-    if lower is not None or upper is not None:
-        start = 0.0 if lower is None else scale.place(lower)
-        end = WIDTH if upper is None else scale.place(upper)
-    length = None if start is None or end is None else round(max(end - start, 1.0), 1)
-    return Bullet(place(point), start, length, place(alert), place(critical))
+    if lower is None and upper is None:
+        return Bullet(place(point), None, None, place(alert), place(critical))
+    start = 0.0 if lower is None else scale.place(lower)
+    end = WIDTH if upper is None else scale.place(upper)
+    return Bullet(place(point), start, round(max(end - start, 1.0), 1), place(alert), place(critical))

@@ -18,6 +18,7 @@ from thresholds.sequential import (
     pass_at_k,
     posterior_betabinomial,
     rule_of_three,
+    t_interval,
     tpr_lower,
 )
 from thresholds.statistics import InvalidMeasurement, interval
@@ -93,6 +94,10 @@ def test_pass_at_k_needs_k_attempts():
 
 def test_pass_at_k_is_one_where_too_few_fail():
     assert pass_at_k(10, 6, 5) == 1
+
+
+def test_one_value_has_no_spread():
+    assert t_interval([30.0]) == (None, None)
 
 
 def test_values_that_share_everything_have_no_standard_error():

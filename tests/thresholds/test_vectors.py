@@ -36,7 +36,7 @@ def effective_bound(solved_per_task, family_sizes=None, **rest):
 
 
 def t_interval(values, **how):
-    return spanned(statistics.t_interval(values, **how)) | {"mean": stdlib.fmean(values)}
+    return spanned(sequential.t_interval(values, **how)) | {"mean": stdlib.fmean(values)}
 
 
 def korn_graubard(solved_per_task, epochs, confidence=0.95, sides="one"):
@@ -106,6 +106,10 @@ def decided(
     }
 
 
+def aggregated(grades, k):
+    return dict(zip(("grade", "alpha_upper_divisor", "alpha_lower_divisor"), aggregate_grades(grades, k), strict=True))
+
+
 def check_lines(threshold=None, alert=None, critical=None, direction="higher", metric="proportion"):
     if threshold is not None and metric == "proportion":
         statistics.check_threshold(threshold)
@@ -138,7 +142,7 @@ CODE = {
     "n_to_rule_out": n_to_rule_out,
     "pass_at_k": lambda **given: {"value": sequential.pass_at_k(**given)},
     "adjust": adjust,
-    "aggregate_grades": lambda grades, k: aggregate_grades(grades, k)._asdict(),
+    "aggregate_grades": aggregated,
     "decide": decided,
     "e_value_below": lambda **given: sequential.e_value_below(**given)._asdict(),
     "betting_e_value": lambda **given: sequential.betting_e_value(**given)._asdict(),

@@ -91,14 +91,12 @@ def test_a_standard_error_alone_says_how_many_tasks_it_is_worth():
         {"stderr": 0.0},
         {"ci_low": 0.0, "ci_high": 0.0},
         {"errored": 1, "ci_low": 0.0, "ci_high": 0.1},
-        {"errored": 1, "stderr": 0.1},
     ],
     ids=[
         "nothing",
         "no error at all",
         "an interval of no width",
         "an interval beside something missing",
-        "an error beside something missing",
     ],
 )
 def test_what_says_nothing_leaves_the_value_bare(came):
@@ -139,6 +137,10 @@ def test_the_missing_widen_a_summary():
     assert bounds(part).lower < bounds(whole).lower
     assert bounds(part).upper == pytest.approx(interval(0.1 * 36 + 4, 40).upper)
     assert bounds(part).point == 0.1
+
+
+def test_something_missing_of_nobody_knows_how_many_could_be_anything():
+    assert spans(share(value=0.1, stderr=0.01, errored=1)) == (0, 1)
 
 
 def test_nothing_scored_has_no_point():

@@ -28,8 +28,8 @@ class Command(BaseCommand):
         parser.add_argument("--strict-port", action="store_true", help="fail where the port is taken")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        bring_up_to_date(self.say)
         host, port = options["host"], self._port(options)
+        bring_up_to_date(self.say)
         url = address(host, port)
         try:
             self._run(

@@ -1,0 +1,23 @@
+"""Marking a run as invalid: what rested on it is read anew without it, and what it raised stays raised."""
+
+import datetime as dt
+
+from django.db import transaction
+
+from accounts.roles import Actor
+from evals.ingest import invalidate_run
+from evals.models import EvalRun
+from thresholds.standing import rebuild
+
+
+@transaction.atomic
+def withdraw_run(*, run_id: int, reason: str, actor: Actor, now: dt.datetime) -> EvalRun:
+    """Mark a run invalid with a reason, and read every level it was judged for without it.
+
+    A clear that rested on it is clear no longer; an alert or critical state stays until it is signed down.
+    Raises NotAllowed, or Refused where the reason is missing or the run was withdrawn before.
+    """
+    run = invalidate_run(run_id=run_id, reason=reason, actor=actor, now=now)
+    for level_id in run.assessments.order_by("level_id").values_list("level_id", flat=True):
+        rebuild(checkpoint_id=run.checkpoint_id, level_id=level_id, now=now)
+    return run
