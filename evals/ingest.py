@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from itertools import combinations
 
 import msgspec
 from django.db import transaction
@@ -13,6 +14,7 @@ from evals.models import Checkpoint, EvalResult, EvalRun, Evaluation
 from evals.submissions import Fault, InvalidSubmission, Item, Submission, digest, is_complete, missing_samples
 
 CLOCK_SLACK = dt.timedelta(hours=1)
+ROUNDING = 0.01  # how far a printed proportion may lie from its counts
 
 
 class ContentDiffers(Refused):
@@ -49,7 +51,7 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged
         .order_by("-revision")
     )
     for run in known:
-        if run.digest == content:
+        if run.digest == content and (run is known[0] or not _names(submission, known[0])):
             return Recorded(run, created=False)
     supersedes = _superseded(submission, known)
     checkpoint, evaluation = _named(submission)
@@ -92,6 +94,11 @@ def invalidate_run(*, run_id: int, reason: str, actor: Actor, now: dt.datetime) 
     return run
 
 
+def _names(submission: Submission, run: EvalRun) -> bool:
+    """Whether the body names this run as the one it supersedes; then even content of an earlier revision is a new correction."""
+    return str(submission.supersedes).removeprefix("R-") == str(run.pk)
+
+
 def _superseded(submission: Submission, known: list[EvalRun]) -> EvalRun | None:
     """The newest run of this identity where the body names it; raises ContentDiffers or InvalidSubmission."""
     named = submission.supersedes
@@ -99,8 +106,7 @@ def _superseded(submission: Submission, known: list[EvalRun]) -> EvalRun | None:
         if known:
             raise ContentDiffers(known[0])
         return None
-    number = str(named).removeprefix("R-")
-    if not known or str(known[0].pk) != number:
+    if not known or not _names(submission, known[0]):
         there = f"the newest is {known[0].ref}" if known else "there is none"
         raise InvalidSubmission(
             [Fault("/supersedes", "not_the_newest", f"Only the newest run of this producer and external id can be superseded; {there}.")]
@@ -126,8 +132,9 @@ def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
 def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> None:
     """Refuse what cannot be a run of this evaluation: no measurement of its metric, values out of range, a time to come."""
     faults: list[Fault] = []
-    if submission.completed and submission.completed > now + CLOCK_SLACK:
-        faults.append(Fault("/completed", "in_the_future", "The run cannot be completed in the future; check the producer's clock."))
+    for name in ("started", "completed"):
+        if (moment := getattr(submission, name)) is not None and moment > now + CLOCK_SLACK:
+            faults.append(Fault(f"/{name}", "in_the_future", f"The run cannot be {name} in the future; check the producer's clock."))
     judged = {index: item for index, item in enumerate(submission.measurements) if item.metric == evaluation.metric}
     if submission.measurements and not judged:
         names = ", ".join(item.metric for item in submission.measurements)
@@ -137,6 +144,7 @@ def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> N
         faults += _in_range(index, item, evaluation)
         faults += _inside_total(index, item, submission)
         faults += _counts_fit(index, item, evaluation)
+        faults += _agrees(index, item, submission)
     if faults:
         raise InvalidSubmission(faults)
 
@@ -172,19 +180,53 @@ def _inside_total(index: int, item: Item, submission: Submission) -> list[Fault]
 
 
 def _counts_fit(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
+    tasks = len(item.tasks) if item.tasks else item.n_tasks or 0
+    if evaluation.n_tasks and tasks > evaluation.n_tasks:
+        detail = f"{evaluation.key} has {evaluation.n_tasks} tasks, not {tasks}; another set of tasks is another version."
+        return [Fault(f"/measurements/{index}/{'tasks' if item.tasks else 'n_tasks'}", "more_tasks_than_declared", detail)]
     if evaluation.unit == "proportion" or (item.solved is None and item.tasks is None):
         return []
     detail = f"{evaluation.key} is measured in {evaluation.unit}; post it as value with its stderr or interval, not as counts."
     return [Fault(f"/measurements/{index}", "counts_need_proportion", detail)]
 
 
+def _agrees(index: int, item: Item, submission: Submission) -> list[Fault]:
+    """Refuse a proportion that is told twice and differently: as value, as counts, as tasks; rounding is allowed for."""
+    told = [[item.value] if item.value is not None else [], _shares(item, submission), _task_shares(item)]
+    given = [shares for shares in told if shares]
+    for one, other in combinations(given, 2):
+        if min(abs(share - another) for share in one for another in other) > ROUNDING:
+            detail = "Value, counts and tasks of one measurement contradict each other; post the one that is meant."
+            return [Fault(f"/measurements/{index}", "contradiction", detail)]
+    return []
+
+
+def _shares(item: Item, submission: Submission) -> list[float]:
+    """What the counts may be printed as: the samples without a score counted as unsolved, or left out."""
+    if item.solved is None or not item.total:
+        return []
+    return [item.solved / whole for whole in (item.total, item.total - missing_samples(submission)) if whole > 0]
+
+
+def _task_shares(item: Item) -> list[float]:
+    tasks = item.tasks or []
+    attempts = sum(task.attempts for task in tasks)
+    means = (sum(task.solved / task.attempts for task in tasks) / len(tasks), sum(task.solved for task in tasks) / attempts) if tasks else ()
+    return list(means)
+
+
 def _covers(submission: Submission, evaluation: Evaluation) -> bool:
-    """Whether the judged measurement covers every task of the evaluation, as far as both say how many there are."""
-    for item in submission.measurements:
-        if item.metric == evaluation.metric and evaluation.n_tasks:
-            ran = len(item.tasks) if item.tasks else item.n_tasks or item.total
-            return ran is None or ran >= evaluation.n_tasks
-    return True
+    """Whether the judged measurement holds a result for every planned sample and every task, as far as the body says how many."""
+    item = next((item for item in submission.measurements if item.metric == evaluation.metric), None)
+    if item is None or (item.value is None and item.solved is None and not item.tasks):
+        return False
+    cover = submission.coverage
+    samples = sum(task.attempts for task in item.tasks) if item.tasks else item.total
+    plan = max(cover.planned or 0, samples or 0)
+    known = [count for count in (cover.completed, cover.scored) if count is not None] or [samples]
+    ran = [len(item.tasks)] if item.tasks else [count for count in (item.n_tasks, item.total) if count is not None]
+    covered = all(count is None or count >= plan for count in known)
+    return covered and all(count >= (evaluation.n_tasks or 0) for count in ran)
 
 
 def _build(submission: Submission, checkpoint: Checkpoint, evaluation: Evaluation, now: dt.datetime) -> EvalRun:

@@ -16,8 +16,10 @@ import msgspec
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
-Scalar = str | int | float | bool | None
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Scalar = str | Whole | float | bool | None
 Flat = dict[Annotated[str, msgspec.Meta(max_length=80)], Scalar | list[Scalar]]
+YEARS = (1970, 9998)  # so that every zone's time has its place in UTC
 STATUSES = Literal["started", "success", "error", "cancelled", "lost"]
 
 
@@ -76,7 +78,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stderr: Annotated[float, msgspec.Meta(ge=0)] | None = None
     ci_low: float | None = None
     ci_high: float | None = None
-    ci_level: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.95
+    ci_level: Annotated[float, msgspec.Meta(ge=0.5, le=0.9999)] = 0.95
     tasks: Annotated[list[Task], msgspec.Meta(min_length=1, max_length=20_000)] | None = None
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
@@ -137,9 +139,10 @@ def missing_samples(submission: Submission) -> int:
 def _fault(message: str) -> Fault:
     """msgspec says `Expected ... - at `$.measurements[0].solved``: turn the path into a JSON pointer."""
     text, _, path = message.partition(" - at `")
-    pointer = path.rstrip("`").removeprefix("$").replace("[...]", "/*").replace("[", "/").replace("]", "").replace(".", "/")
+    path = path.removeprefix("key` in `").rstrip("`").removeprefix("$")
+    pointer = path.replace("[...]", "/*").replace("[", "/").replace("]", "").replace(".", "/")
     if "missing required field" in text or "unknown field" in text:
-        pointer += "/" + text.rpartition("field `")[2].rstrip("`")
+        pointer += "/" + text.partition("field `")[2].rstrip("`").replace("~", "~0").replace("/", "~1")
     code = "required" if "missing required" in text else "unknown_field" if "unknown field" in text else "invalid"
     return Fault(pointer, code, text.replace("`", "'") + ".")
 
@@ -149,6 +152,9 @@ def _times(submission: Submission) -> Iterator[Fault]:
         moment = getattr(submission, name)
         if moment is not None and moment.tzinfo is None:
             yield Fault(f"/{name}", "no_time_zone", "A time needs its offset from UTC, for example 2026-11-22T09:00:00Z.")
+            return
+        if moment is not None and not YEARS[0] <= moment.year <= YEARS[1]:
+            yield Fault(f"/{name}", "out_of_range", f"A run lies in the years {YEARS[0]} to {YEARS[1]}.")
             return
     if submission.started and submission.completed and submission.completed < submission.started:
         yield Fault("/completed", "before_start", "The run cannot be completed before it started.")

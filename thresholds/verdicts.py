@@ -6,9 +6,8 @@
         over all the lines  --> state    clear | watch | inconclusive | alert | critical     what people are told
 
 A line is ruled out when even the bound nearest to it stays short of it; likely when the point reaches it; confirmed when the
-bound farthest from it does. Where the best possible result could not have ruled the line out, the measurement is
-inconclusive, which is never clear. A bare value rules nothing out and confirms nothing, except under the policy `point`,
-which is the choice to believe it.
+bound farthest from it does. Where the best possible result could not have ruled it out, the measurement is inconclusive, never
+clear. A bare value rules nothing out and confirms nothing, unless the policy is `point`, which is the choice to believe it.
 """
 
 from collections.abc import Sequence
