@@ -57,8 +57,10 @@ def brief(crisis: CrisisRow) -> Brief:
 
 
 def number(value: float | None) -> str:
-    """A number as mails and pages show it: up to four significant digits."""
-    return "none" if value is None else f"{value:.4g}"
+    """A number as mails and pages show it: four significant digits, and two decimals from a hundred on."""
+    if value is None:
+        return "none"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 100 else f"{value:.4g}"
 
 
 def _scored(line: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Storing a run as its producer reported it: once per content, append-only, inside the caller's transaction."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -131,10 +132,11 @@ def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
 
 def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> None:
     """Refuse what cannot be a run of this evaluation: no measurement of its metric, values out of range, a time to come."""
-    faults: list[Fault] = []
-    for name in ("started", "completed"):
-        if (moment := getattr(submission, name)) is not None and moment > now + CLOCK_SLACK:
-            faults.append(Fault(f"/{name}", "in_the_future", f"The run cannot be {name} in the future; check the producer's clock."))
+    faults = [
+        Fault(f"/{name}", "in_the_future", f"The run cannot be {name} in the future; check the producer's clock.")
+        for name in ("started", "completed")
+        if (moment := getattr(submission, name)) is not None and moment > now + CLOCK_SLACK
+    ]
     judged = {index: item for index, item in enumerate(submission.measurements) if item.metric == evaluation.metric}
     if submission.measurements and not judged:
         names = ", ".join(item.metric for item in submission.measurements)
@@ -209,10 +211,10 @@ def _shares(item: Item, submission: Submission) -> list[float]:
 
 
 def _task_shares(item: Item) -> list[float]:
-    tasks = item.tasks or []
-    attempts = sum(task.attempts for task in tasks)
-    means = (sum(task.solved / task.attempts for task in tasks) / len(tasks), sum(task.solved for task in tasks) / attempts) if tasks else ()
-    return list(means)
+    if not item.tasks:
+        return []
+    solved, attempts = (sum(getattr(task, name) for task in item.tasks) for name in ("solved", "attempts"))
+    return [sum(task.solved / task.attempts for task in item.tasks) / len(item.tasks), solved / attempts]
 
 
 def _covers(submission: Submission, evaluation: Evaluation) -> bool:
@@ -223,10 +225,14 @@ def _covers(submission: Submission, evaluation: Evaluation) -> bool:
     cover = submission.coverage
     samples = sum(task.attempts for task in item.tasks) if item.tasks else item.total
     plan = max(cover.planned or 0, samples or 0)
-    known = [count for count in (cover.completed, cover.scored) if count is not None] or [samples]
-    ran = [len(item.tasks)] if item.tasks else [count for count in (item.n_tasks, item.total) if count is not None]
-    covered = all(count is None or count >= plan for count in known)
-    return covered and all(count >= (evaluation.n_tasks or 0) for count in ran)
+    said = [cover.completed, cover.scored]
+    known = [samples] if said == [None, None] else said
+    ran = [len(item.tasks)] if item.tasks else [item.n_tasks, item.total]
+    return _all_at_least(plan, known) and _all_at_least(evaluation.n_tasks or 0, ran)
+
+
+def _all_at_least(wanted: int, counts: Iterable[int | None]) -> bool:
+    return all(count is None or count >= wanted for count in counts)
 
 
 def _build(submission: Submission, checkpoint: Checkpoint, evaluation: Evaluation, now: dt.datetime) -> EvalRun:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ServiceAccount, User
 from accounts.roles import SYSTEM, Role
+from crises.messages import number
 from evals.catalogue import register_checkpoint, register_model
 from evals.models import EvalJob, EvalSchedule, Evaluation
 from fsf.replay import Posted
@@ -202,8 +203,7 @@ def numbers(verdict: dict[str, Any]) -> str:
     point, lower, upper = (verdict[key] for key in ("point", "lower", "upper"))
     span = f" [{lower:.3g}, {upper:.3g}]" if lower is not None and upper is not None and lower != upper else ""
     line = "illustrative line" if verdict["illustrative"] else "line"
-    shown = "no value" if point is None else f"{point:.4g}"
-    return f"{shown}{span} against {verdict['comparator']} {verdict['value']:g} ({line})"
+    return f"{number(point)}{span} against {verdict['comparator']} {verdict['value']:g} ({line})"
 
 
 def minutes_ago(moment: dt.datetime) -> int:

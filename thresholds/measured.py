@@ -1,16 +1,18 @@
 """From a stored result to the measurement that the decision rule reads: what was counted, what is missing, what was declared."""
 
 from collections import Counter
+from dataclasses import replace
+from math import ceil, floor
 
 from evals.models import EvalResult, EvalRun, Evaluation
 from thresholds.verdicts import Measurement
 
 
-def missing_of(run: EvalRun) -> int:
-    """Samples of the plan without a score: errored, unscored, stopped by a limit, or never run."""
+def missing_of(run: EvalRun, samples: int = 0) -> int:
+    """Samples of the plan without a score: errored, unscored, stopped by a limit, or never run; `samples` came with the result."""
     named = run.errored + run.unscored + run.limit_hit
-    known = [count for count in (run.finished, run.scored) if count is not None]
-    return max(named, (run.planned or 0) - min(known) if known and run.planned else 0)
+    known = [count for count in (run.finished, run.scored) if count is not None] or ([samples] if samples else [])
+    return max(named, max(run.planned or 0, samples) - min(known) if known else 0)
 
 
 def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
@@ -25,6 +27,7 @@ def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
     return _declared(
         evaluation,
         value=result.value,
+        errored=_missing_tasks(run, result.n_tasks),
         stderr=result.stderr,
         n_tasks=result.n_tasks,
         ci_low=result.ci_low,
@@ -34,16 +37,22 @@ def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
 
 
 def _from_tasks(run: EvalRun, result: EvalResult) -> Measurement:
-    """Per-task outcomes: the task is the unit; missing samples and tasks that never ran count as worst case."""
+    """Per-task outcomes: the task is the unit; missing samples and tasks that never ran count as worst case.
+
+    What is missing lies first in the tasks that are not listed, then in those that are, and never in what was solved.
+    """
     tasks, evaluation = result.tasks or [], run.evaluation
     attempts = {task["attempts"] for task in tasks}
-    total = max(len(tasks), evaluation.n_tasks or 0)
-    epochs = max(attempts)
-    errored = min(total, total - len(tasks) + -(-missing_of(run) // epochs))
+    epochs, samples = max(attempts), sum(task["attempts"] for task in tasks)
+    missing = missing_of(run, samples)
+    unlisted = max(0, min(run.planned or 0, samples + missing) - samples)
+    total = max(len(tasks) + ceil(unlisted / epochs), evaluation.n_tasks or 0)
+    absent = total - len(tasks)
+    solved = sum(task["solved"] / task["attempts"] for task in tasks)
+    errored = min(absent + ceil(max(0, missing - absent * epochs) / epochs), floor(total - solved))
     sizes = _family_sizes([task.get("family", "") for task in tasks])
     if errored or len(attempts) > 1:
-        solved = sum(task["solved"] / task["attempts"] for task in tasks)
-        return _declared(evaluation, solved=min(solved, total - errored), total=total, errored=errored, family_sizes=sizes)
+        return _declared(evaluation, solved=solved, total=total, errored=errored, family_sizes=sizes)
     return _declared(evaluation, solved_per_task=tuple(task["solved"] for task in tasks), epochs=epochs, family_sizes=sizes)
 
 
@@ -53,12 +62,22 @@ def _family_sizes(families: list[str]) -> tuple[int, ...] | None:
 
 
 def _from_counts(run: EvalRun, result: EvalResult, solved: float, total: int) -> Measurement:
-    """Counts: `total` holds the errored samples; attempts over fewer distinct tasks are worth as many as there are tasks."""
-    planned, missing = max(total, run.planned or 0), missing_of(run)
-    n_tasks = min(planned, result.n_tasks or run.evaluation.n_tasks or planned)
-    attempts = planned / n_tasks
-    errored = min(n_tasks, -(-missing * n_tasks // planned))
-    return _declared(run.evaluation, solved=min(solved / attempts, n_tasks - errored), total=n_tasks, errored=errored)
+    """Counts: `total` holds the errored samples; attempts over fewer distinct tasks are worth as many as there are tasks.
+
+    A plan of more samples than `total` adds those that are missing, and never one that nothing is known of.
+    """
+    missing = missing_of(run, total)
+    samples = max(total, min(run.planned or 0, total + missing))
+    n_tasks = min(filter(None, (samples, result.n_tasks, run.evaluation.n_tasks)))
+    solved_tasks = solved * n_tasks / samples
+    errored = min(ceil(missing * n_tasks / samples), floor(n_tasks - solved_tasks))
+    return _declared(run.evaluation, solved=solved_tasks, total=n_tasks, errored=errored)
+
+
+def _missing_tasks(run: EvalRun, n_tasks: int | None) -> int:
+    """How many tasks' worth of samples a value came without."""
+    missing = missing_of(run)
+    return missing if n_tasks is None else min(n_tasks, ceil(missing * n_tasks / max(n_tasks, run.planned or 0)))
 
 
 def _declared(evaluation: Evaluation, **measured: object) -> Measurement:
@@ -72,4 +91,7 @@ def _declared(evaluation: Evaluation, **measured: object) -> Measurement:
         "icc_task": 0.0 if evaluation.population == "suite" else evaluation.icc_task,
         "icc_family": evaluation.icc_family,
     }
-    return Measurement(**{**declared, **measured})  # type: ignore[arg-type]
+    found = Measurement(**{**declared, **measured})  # type: ignore[arg-type]
+    if found.icc_family and not found.family_sizes:  # nobody said which tasks belong together: at worst they all do
+        return replace(found, family_sizes=(len(found.solved_per_task or ()) or found.total or found.n_tasks or 1,))
+    return found

@@ -177,7 +177,7 @@ def effective_n(
     per_task: float = 1,
     icc_task: float = 1.0,
     icc_family: float = 0.0,
-    family_sizes: Sequence[int] = (),
+    family_sizes: Sequence[float] = (),
 ) -> float:
     """How many independent tasks the attempts are worth, by the declared correlations within a task and within a task family.
 

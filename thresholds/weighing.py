@@ -168,12 +168,16 @@ def _estimate(measurement: Measurement, value: float) -> Estimate | None:
 
 
 def _effective(measurement: Measurement) -> float:
+    """Independent tasks' worth by what was declared; tasks of unknown families may all be of one."""
+    if measurement.attempts is None:
+        return inf
+    tasks = max(1.0, measurement.attempts / measurement.per_task)
     return effective_n(
-        inf if measurement.attempts is None else measurement.attempts,
+        measurement.attempts,
         per_task=measurement.per_task,
         icc_task=measurement.icc_task,
         icc_family=measurement.icc_family,
-        family_sizes=measurement.family_sizes or (),
+        family_sizes=measurement.family_sizes or (tasks,),
     )
 
 
@@ -199,7 +203,7 @@ def _check_declarations(measurement: Measurement) -> None:
         (m.direction not in {"higher", "lower"}, "unknown_direction", f"the direction is higher or lower, not {m.direction!r}."),
         (m.scale not in {"linear", "log"}, "unknown_scale", f"the scale is linear or log, not {m.scale!r}."),
         (not correlations, "icc_outside_unit_interval", "icc_task and icc_family lie between 0 and 1."),
-        (m.icc_family > 0 and not m.family_sizes, "family_sizes_missing", "icc_family is declared, but no family sizes are known."),
+        (m.epochs < 1, "epochs_not_positive", f"epochs counts the attempts at each task, at least 1, not {m.epochs}."),
         (not 0 < m.ci_level < 1, "level_outside_open_unit_interval", f"ci_level lies between 0 and 1, not at {m.ci_level}."),
         (not ranged, "range_out_of_order", f"the evaluation's range runs from {m.minimum} to {m.maximum}."),
     )

@@ -29,10 +29,8 @@ def counted(draw):
     total = draw(st.integers(1, 120))
     errored = draw(st.integers(0, min(total, 6)))
     n_tasks = draw(st.one_of(st.none(), st.integers(1, total)))
-    icc = draw(st.floats(0, 1))
-    return Measurement(
-        "proportion", solved=draw(st.integers(0, total - errored)), total=total, errored=errored, n_tasks=n_tasks, icc_task=icc
-    )
+    icc = {"icc_task": draw(st.floats(0, 1)), "icc_family": draw(st.sampled_from([0.0, 0.3, 1.0]))}
+    return Measurement("proportion", solved=draw(st.integers(0, total - errored)), total=total, errored=errored, n_tasks=n_tasks, **icc)
 
 
 @st.composite

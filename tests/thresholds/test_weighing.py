@@ -46,6 +46,11 @@ def test_declared_families_widen():
     assert bounds(together).upper > bounds(alone).upper
 
 
+def test_tasks_of_unknown_families_may_all_be_of_one():
+    assert bounds(share(solved=3, total=10, icc_family=0.5)).n_eff == pytest.approx(10 / 5.5)
+    assert bounds(share(solved=3, total=10, icc_family=0.0)).n_eff == 10
+
+
 def test_dividing_the_risk_widens_like_raising_the_confidence():
     counted = share(solved=3, total=12)
     assert spans(counted, alpha_divisor=5) == pytest.approx(spans(counted, 0.99))
@@ -155,7 +160,7 @@ def test_nothing_scored_has_no_point():
         ("unknown_direction", {"direction": "up", "value": 0.1}),
         ("unknown_scale", {"scale": "cubic", "value": 0.1}),
         ("icc_outside_unit_interval", {"icc_task": 1.1, "value": 0.1}),
-        ("family_sizes_missing", {"icc_family": 0.5, "solved": 1, "total": 2}),
+        ("epochs_not_positive", {"epochs": 0, "solved": 1, "total": 2}),
         ("level_outside_open_unit_interval", {"ci_level": 95, "value": 0.1}),
         ("range_out_of_order", {"unit": "points", "minimum": 5, "maximum": 1, "value": 3}),
         ("total_missing", {"solved": 3}),
