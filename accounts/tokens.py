@@ -67,7 +67,7 @@ def issue(*, account: ServiceAccount, scopes: Iterable[str], now: dt.datetime, d
 def verify(*, text: str, now: dt.datetime) -> ApiToken:
     """The live token with this text; raises InvalidToken. Its last use is kept to the minute."""
     key, secret = _parts(text)
-    row = ApiToken.objects.select_related("account").filter(key=key).first()
+    row = next(iter(ApiToken.objects.select_related("account").filter(key=key)), None)
     if row is None or not _proves(secret, row):
         raise InvalidToken("The token is not known.")
     if row.revoked is not None or not row.account.active:

@@ -74,7 +74,8 @@ def _join(crisis: Crisis, crossing: Crossing, now: dt.datetime) -> None:
     if rank(crossing.kind) > rank(crisis.severity):
         crisis.severity = crossing.kind
     crisis.ready = None
-    crisis.save(update_fields=["state", "severity", "ready"])
+    crisis.illustrative = crisis.illustrative and crossing.assessment.illustrative
+    crisis.save(update_fields=["state", "severity", "ready", "illustrative"])
     checklists.extend(checklist=crisis.checklist, kind=crossing.kind, now=now)
 
 

@@ -66,7 +66,8 @@ def number(value: float | None) -> str:
 def _scored(line: dict[str, Any]) -> str:
     if line["lower"] is None or line["upper"] is None or line["lower"] == line["upper"]:
         return f"{number(line['point'])} (no uncertainty reported)"
-    return f"{number(line['point'])} (one-sided 95 % bounds {number(line['lower'])} to {number(line['upper'])})"
+    confidence = 100 * line.get("confidence", 0.95)
+    return f"{number(line['point'])} (one-sided {confidence:g} % bounds {number(line['lower'])} to {number(line['upper'])})"
 
 
 def _bar(lines: dict[str, dict[str, Any]]) -> dict[str, float] | None:

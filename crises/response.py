@@ -59,7 +59,7 @@ def _receive(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
         if not recorded.created:
             EvalRun.objects.filter(pk=recorded.run.pk).update(judged=now)
         results = recorded.results if recorded.created else list(recorded.run.results.all())
-        reply = respond(run=recorded.run, results=results, now=now)
+        reply = respond(run=recorded.run, results=results, now=now, stored_now=recorded.created)
     return Answer(reply, created=recorded.created, ring=bool(reply["alerts_queued"]))
 
 
@@ -79,9 +79,9 @@ def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
         return respond(run=run, results=list(run.results.all()), now=now)
 
 
-def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime) -> dict[str, Any]:
+def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> dict[str, Any]:
     """Everything that follows from a stored run, inside the caller's transaction; returns and keeps the reply."""
-    judged = assess(run=run, results=results, now=now)
+    judged = assess(run=run, results=results, now=now, stored_now=stored_now)
     crises = [(each, *_respond_to(each, run, now)) for each in judged if each.crossing is not None]
     reply = {
         "id": run.pk,

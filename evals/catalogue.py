@@ -6,13 +6,19 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.roles import Actor, Refused
+from accounts.roles import Actor, Kind, Refused, require
 from audit import log
 from evals.models import Checkpoint, Evaluation, FrontierModel
 
 
 class AlreadyRegistered(Refused):
     """The name is taken by something with other content."""
+
+
+def _may(actor: Actor) -> None:
+    """A person needs the right to register; a pipeline's token has been checked at the door."""
+    if actor.kind is Kind.PERSON:
+        require(actor, "evals.register")
 
 
 class UnknownEvaluation(LookupError):
@@ -35,6 +41,7 @@ def _register(kind: str, found: Any, wanted: Mapping[str, Any], name: str) -> bo
 @transaction.atomic
 def register_model(*, slug: str, name: str, developer: str, actor: Actor, now: dt.datetime) -> FrontierModel:
     """Register a model once; the same content again returns the same row, other content raises AlreadyRegistered."""
+    _may(actor)
     found = FrontierModel.objects.filter(slug=slug).first()
     if _register("model", found, {"name": name, "developer": developer}, slug):
         assert found is not None  # noqa: S101 - told to the type checker
@@ -47,6 +54,7 @@ def register_model(*, slug: str, name: str, developer: str, actor: Actor, now: d
 @transaction.atomic
 def register_checkpoint(*, model: FrontierModel, fields: Mapping[str, Any], actor: Actor, now: dt.datetime) -> Checkpoint:
     """Register a checkpoint (slug, name, dates, effective compute in FLOP, parent and relation) once, as register_model does."""
+    _may(actor)
     slug = fields["slug"]
     found = Checkpoint.objects.filter(slug=slug).first()
     if _register("checkpoint", found, {"model_id": model.pk, **fields}, slug):
@@ -66,6 +74,7 @@ def register_checkpoint(*, model: FrontierModel, fields: Mapping[str, Any], acto
 @transaction.atomic
 def register_evaluation(*, fields: Mapping[str, Any], actor: Actor, now: dt.datetime) -> Evaluation:
     """Register one version of an evaluation once; another definition under the same version raises AlreadyRegistered."""
+    _may(actor)
     found = Evaluation.objects.filter(slug=fields["slug"], version=fields["version"]).first()
     name = f"{fields['slug']}@{fields['version']}"
     if _register("evaluation", found, fields, name):

@@ -46,11 +46,7 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged
     the identity (producer, external id) is taken by other content.
     """
     content = digest(submission)
-    known = list(
-        EvalRun.objects.select_related("checkpoint__model", "evaluation")
-        .filter(producer=submission.producer.name, external_id=submission.external_id)
-        .order_by("-revision")
-    )
+    known = list(EvalRun.objects.filter(producer=submission.producer.name, external_id=submission.external_id).order_by("-revision"))
     for run in known:
         if run.digest == content and (run is known[0] or not _names(submission, known[0])):
             return Recorded(run, created=False)
@@ -117,7 +113,7 @@ def _superseded(submission: Submission, known: list[EvalRun]) -> EvalRun | None:
 
 def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
     faults: list[Fault] = []
-    checkpoint = Checkpoint.objects.select_related("model").filter(slug=submission.checkpoint).first()
+    checkpoint = next(iter(Checkpoint.objects.select_related("model").filter(slug=submission.checkpoint)), None)
     if checkpoint is None:
         detail = f"No checkpoint '{submission.checkpoint}' is registered; register it with POST /api/v1/checkpoints/ first."
         faults.append(Fault("/checkpoint", "unknown_checkpoint", detail))

@@ -33,7 +33,7 @@ from evals.submissions import InvalidSubmission, parse
 
 OPEN = ("claimed", "launched")
 LEASE = dt.timedelta(seconds=60)
-LOOK_EVERY = dt.timedelta(seconds=2)
+LOOK_EVERY = dt.timedelta(seconds=1)  # less than a tick apart, so that every tick looks
 STOP_GRACE = dt.timedelta(seconds=15)
 LAST_RESORT = dt.timedelta(seconds=60)
 ABANDONED = dt.timedelta(minutes=10)

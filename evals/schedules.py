@@ -56,8 +56,9 @@ def next_slot(due: dt.datetime, every_minutes: int, now: dt.datetime) -> Slot:
 
 
 def external_id(schedule_id: int, slot: dt.datetime) -> str:
-    """The name a slot's run is recorded under, so that recording it twice changes nothing."""
-    return f"schedule-{schedule_id}-{slot.astimezone(dt.UTC):%Y%m%dT%H%MZ}"
+    """The name a slot's run is recorded under, so that recording it twice changes nothing; to the second where it has any."""
+    form = "%Y%m%dT%H%M%SZ" if slot.second or slot.microsecond else "%Y%m%dT%H%MZ"
+    return f"schedule-{schedule_id}-{slot.astimezone(dt.UTC).strftime(form)}"
 
 
 def fill_command(command: Any, values: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -12,6 +13,14 @@ from fsf.api import problems
 
 API_PREFIXES = ("/api/v1/", "/healthz", "/readyz")
 logger = logging.getLogger(__name__)
+
+
+def check_address(request: HttpRequest) -> None:
+    """Raise SuspiciousOperation for a host that is not ours (health checks may call by any name) and for NUL characters."""
+    if request.path_info.startswith(API_PREFIXES[0]):
+        request.get_host()
+    if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+        raise SuspiciousOperation("NUL in the address")
 
 
 class ApiDoor:
@@ -28,6 +37,8 @@ class ApiDoor:
             return self.answer(request)
         except Resolver404:
             return problems.not_found(request)
+        except SuspiciousOperation:
+            return problems.bad_address(request)
         except Exception:
             got_request_exception.send(sender=type(self), request=request)
             logger.exception("the API failed at %s", request.path)
@@ -35,6 +46,7 @@ class ApiDoor:
 
     def answer(self, request: HttpRequest) -> HttpResponseBase:
         """What the view of an API path says."""
+        check_address(request)
         request.resolver_match = match = resolve(request.path_info)
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         return response.render() if hasattr(response, "render") and callable(response.render) else response

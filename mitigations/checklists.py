@@ -75,10 +75,14 @@ def _locked(item_id: int) -> ChecklistItem:
 
 @transaction.atomic
 def assign_owner(*, item_id: int, owner_id: int, actor: Actor, now: dt.datetime) -> ChecklistItem:
-    """Give an item to a named person."""
+    """Give an item to a named person; raises Refused where the person is not active or the item is signed off already."""
     require(actor, "mitigations.assign")
     item = _locked(item_id)
-    owner = User.objects.get(pk=owner_id, is_active=True)
+    owner = User.objects.filter(pk=owner_id, is_active=True).first()
+    if owner is None:
+        raise Refused("Only an active person can own an item.")
+    if item.sign_offs.filter(withdrawn__isnull=True).exists():
+        raise Refused(f"'{item.what}' is signed off; its owner stays as the sign-off found it.")
     item.owner = owner
     item.save(update_fields=["owner"])
     log.record(

@@ -2,9 +2,14 @@
 
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib import import_module
+from itertools import count
 from pathlib import Path
+from threading import Barrier
 
+import msgspec
 import pytest
 from django.apps import apps
 from django.db import connection
@@ -12,9 +17,11 @@ from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
 from accounts.models import ServiceAccount, User
-from accounts.roles import SYSTEM, Role
+from accounts.roles import SYSTEM, Actor, Kind, Role
 from accounts.tokens import SCOPES, issue
+from crises.response import receive_run
 from evals.catalogue import register_checkpoint, register_model
+from evals.submissions import parse
 from fsf.management.commands.load_framework import load_with_plans
 from tests import services
 from thresholds import library
@@ -72,7 +79,26 @@ def dan(db):
 @pytest.fixture
 def small(db):
     """A framework of one cyber level with an alert line at 0.2 and a critical line at 0.5, both on a suite of 12 or more tasks."""
-    return load_with_plans(library.read_file(FIXTURES / "small-1.0.yaml"))[0]
+    return load_with_plans(small_file())[0]
+
+
+@cache
+def small_file():
+    return library.read_file(FIXTURES / "small-1.0.yaml")
+
+
+@pytest.fixture
+def enact(db):
+    """Loads the small framework with changes: `levels` and `evaluations` as in a file, and whatever stands under `framework`."""
+
+    def enact(levels=None, evaluations=None, **about):
+        plain = msgspec.to_builtins(small_file())
+        plain["framework"].update(about)
+        plain["levels"] = [{**plain["levels"][0], **level} for level in levels or [{}]]
+        plain["evaluations"] = [{**plain["evaluations"][0], **evaluation} for evaluation in evaluations or [{}]]
+        return load_with_plans(msgspec.convert(plain, library.FrameworkFile))[0]
+
+    return enact
 
 
 @pytest.fixture
@@ -80,6 +106,29 @@ def aurora(db, now):
     """A checkpoint of a model that the small framework governs."""
     model = register_model(slug="aurora", name="Aurora", developer="Northwind", actor=SYSTEM, now=now)
     return register_checkpoint(model=model, fields={"slug": "aurora-1", "name": "Aurora 1"}, actor=SYSTEM, now=now)
+
+
+NIGHTLY = Actor(Kind.SERVICE, "nightly", 1)
+
+
+def run_body(solved=None, total=None, *, external_id="1", checkpoint="aurora-1", evaluation="ctf@1", **more):
+    """The body of a run: so many of so many solved, and whatever else is given."""
+    measured = {} if solved is None else {"measurements": [{"metric": "solved", "solved": solved, "total": total}]}
+    body = {"producer": {"name": "nightly"}, "external_id": external_id, "checkpoint": checkpoint, "evaluation": evaluation}
+    return {**body, **measured, **more}
+
+
+@pytest.fixture
+def post(db, now):
+    """Stores, judges and answers a run without HTTP; `day` is when it was completed, counted from today. Returns the reply."""
+    numbers = count(1)
+
+    def post(solved=None, total=None, *, day=None, **more):
+        completed = {} if day is None else {"completed": (now + dt.timedelta(days=day)).isoformat()}
+        body = run_body(solved, total, **{"external_id": str(next(numbers)), **completed, **more})
+        return receive_run(submission=parse(body), actor=NIGHTLY, now=now).reply
+
+    return post
 
 
 class Pipeline:
@@ -100,10 +149,8 @@ class Pipeline:
         raw = body if isinstance(body, bytes | str) else json.dumps(body)
         return self.client.post(f"/api/v1/{path}", raw, content_type="application/json", headers=self._headers())
 
-    def run(self, solved=None, total=None, *, external_id="1", checkpoint="aurora-1", evaluation="ctf@1", **more):
-        measured = {} if solved is None else {"measurements": [{"metric": "solved", "solved": solved, "total": total}]}
-        body = {"producer": {"name": "nightly"}, "external_id": external_id, "checkpoint": checkpoint, "evaluation": evaluation}
-        return self.send("runs/", {**body, **measured, **more})
+    def run(self, solved=None, total=None, **more):
+        return self.send("runs/", run_body(solved, total, **more))
 
 
 @pytest.fixture
@@ -114,6 +161,36 @@ def pipeline(db):
 @pytest.fixture
 def days():
     return lambda number: (timezone.now() + dt.timedelta(days=number)).isoformat()
+
+
+on_postgres = pytest.mark.skipif(connection.vendor != "postgresql", reason="the suite runs on another database")
+
+
+@pytest.fixture
+def at_once():
+    """Calls a function in as many threads as there are arguments, all let go together; returns what each returned or raised."""
+
+    def at_once(function, arguments):
+        start = Barrier(len(arguments))
+
+        def call(argument):
+            try:
+                start.wait(timeout=30)
+                return function(argument)
+            except Exception as wrong:  # noqa: BLE001 - handed to the test
+                return wrong
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(len(arguments)) as pool:
+            return list(pool.map(call, arguments))
+
+    return at_once
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import isfinite
 from typing import Any
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from thresholds.governing import lines_for
 from thresholds.measured import measurement_of
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
 from thresholds.standing import bring_up_to_date, explain, line_facts, locked_status, rebuild
+from thresholds.statistics import InvalidMeasurement
 from thresholds.verdicts import Decision, Line, Policy, Reading, decide
 
 
@@ -29,17 +31,19 @@ class Judged:
 
 
 @transaction.atomic(savepoint=False)
-def assess(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime) -> list[Judged]:
-    """Judge a run that was just stored, in the same transaction; a run already assessed is left as it is.
+def assess(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> list[Judged]:
+    """Judge a run in the transaction that stores it (`stored_now`) or later; a run already assessed is left as it is.
 
-    A run that has not ended, or whose evaluation carries no line in force, is judged by nothing: the list is empty.
+    A run that has only started and brings no results, that was marked invalid before it was judged, or whose evaluation
+    carries no line in force, is judged by nothing: the list is empty. Raises InvalidMeasurement where it cannot be judged.
     """
-    if run.assessments.exists():
+    if not stored_now and run.assessments.exists():
         return []
     _read_elsewhere_anew(run, now)
-    if run.status == "started":
+    if run.invalidated is not None or (run.status == "started" and not results):
         return []
-    lines = lines_for(evaluation_id=run.evaluation_id, developer=run.checkpoint.model.developer, on=run.completed.date())
+    on = run.completed.astimezone(dt.UTC).date()
+    lines = lines_for(evaluation_id=run.evaluation_id, developer=run.checkpoint.model.developer, on=on)
     result = next((each for each in results if each.metric == run.evaluation.metric), None)
     return [_assess_level(run, result, level, list(group), now) for level, group in groupby(lines, key=lambda line: line.level)]
 
@@ -48,7 +52,8 @@ def _assess_level(run: EvalRun, result: EvalResult | None, level: CapabilityLeve
     status = locked_status(run.checkpoint_id, level.pk)
     decision = _decide(run, result, lines)
     reading = _reading(run, lines, decision)
-    status.readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
+    if not _corrected_since(run, now):
+        status.readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
     summary = summarise(status.readings, line_facts(level))
     before = status.state
     bring_up_to_date(status, summary, decision.state.value, now)
@@ -69,6 +74,11 @@ def _assess_level(run: EvalRun, result: EvalResult | None, level: CapabilityLeve
     )
     status.save()
     return Judged(status.assessment, status, _cross(status.assessment, before, status.episode, now))
+
+
+def _corrected_since(run: EvalRun, now: dt.datetime) -> bool:
+    """Whether a run that is judged later than it came was superseded meanwhile: it may raise the state, but is no evidence now."""
+    return run.received != now and EvalRun.objects.filter(supersedes=run.pk).exists()
 
 
 def _read_elsewhere_anew(run: EvalRun, now: dt.datetime) -> None:
@@ -93,7 +103,15 @@ def line_of(threshold: Threshold) -> Line:
 
 def _decide(run: EvalRun, result: EvalResult | None, lines: Sequence[Threshold]) -> Decision:
     by_kind = {line.kind: line_of(line) for line in lines}
-    return decide(measurement_of(run, result), by_kind.get("alert"), by_kind.get("critical"), by_kind.get("rule_out"))
+    try:
+        return decide(measurement_of(run, result), by_kind.get("alert"), by_kind.get("critical"), by_kind.get("rule_out"))
+    except ArithmeticError as wrong:
+        raise InvalidMeasurement("not_computable", f"The numbers are too large or too small to be judged ({wrong}).") from wrong
+
+
+def _finite(number: float | None) -> float | None:
+    """A bound that overflowed says nothing of its side, and is no JSON."""
+    return number if number is not None and isfinite(number) else None
 
 
 def _facts(reading: Reading, line: Threshold) -> dict[str, Any]:
@@ -102,13 +120,14 @@ def _facts(reading: Reading, line: Threshold) -> dict[str, Any]:
         "value": line.value,
         "comparator": line.comparator,
         "policy": line.policy,
+        "confidence": line.confidence,
         "grade": reading.grade.value,
         "reached": reading.reached,
         "able": reading.able,
         "point": reading.bounds.point,
-        "lower": reading.bounds.lower,
-        "upper": reading.bounds.upper,
-        "n_eff": reading.bounds.n_eff,
+        "lower": _finite(reading.bounds.lower),
+        "upper": _finite(reading.bounds.upper),
+        "n_eff": _finite(reading.bounds.n_eff),
         "needed": reading.needed,
         "note": reading.note,
         "illustrative": line.illustrative,

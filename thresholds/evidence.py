@@ -5,7 +5,7 @@ it the newest of each state: an incomplete run may raise what the evidence says,
 the order in which runs arrive.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,16 +77,17 @@ def current(slots: Mapping[str, Reading]) -> Reading | None:
 
 def summarise(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact]) -> Summary:
     """What all readings together say of a level: any evaluation that reaches a line raises it, and it is clear only once every
-    required line has been read and ruled out. Missing evidence reads as inconclusive, never as clear."""
+    required line has been read by a complete run and ruled out. Missing evidence reads as inconclusive, never as clear."""
     readings = {line.evaluation: found for line in lines if (found := current(ledger.get(line.evaluation, {}))) is not None}
+    whole = {evaluation for evaluation in readings if "complete" in ledger[evaluation]}
+    missing = tuple(_missing(lines, whole))
     if not readings:
-        return Summary("no_result", None, tuple(_missing(lines, readings)), critical_ruled_out=False)
+        return Summary("no_result", None, missing, critical_ruled_out=False)
     leading = max(readings.values(), key=lambda reading: (rank(reading["state"]), *_moment(reading)))
-    missing = tuple(_missing(lines, readings))
     state = leading["state"]
-    if missing and rank(state) < rank("inconclusive"):
+    if (missing or not whole) and rank(state) < rank("inconclusive"):
         state = "inconclusive"
-    return Summary(state, leading, missing, _critical_ruled_out(lines, readings), _taken(ledger, lines))
+    return Summary(state, leading, missing, _critical_ruled_out(ledger, lines, whole), _taken(ledger, lines))
 
 
 def _taken(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact]) -> str:
@@ -107,15 +108,15 @@ def _groups(lines: Iterable[LineFact]) -> dict[str, list[LineFact]]:
     return groups
 
 
-def _missing(lines: Iterable[LineFact], readings: Mapping[str, Reading]) -> Iterable[str]:
+def _missing(lines: Iterable[LineFact], whole: Collection[str]) -> Iterable[str]:
     for group in _groups(lines).values():
-        if any(line.required for line in group) and not any(line.evaluation in readings for line in group):
+        if any(line.required for line in group) and not any(line.evaluation in whole for line in group):
             yield " or ".join(sorted({line.evaluation for line in group}))
 
 
-def _critical_ruled_out(lines: Sequence[LineFact], readings: Mapping[str, Reading]) -> bool:
-    """True only if a critical or rule-out line exists, each required one was read, and every one that was read rules it out."""
+def _critical_ruled_out(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact], whole: Collection[str]) -> bool:
+    """True only if a critical or rule-out line was read by a complete run, each required one was, and every reading rules it out."""
     deciding = [line for line in lines if line.kind in {"critical", "rule_out"}]
-    if not deciding or list(_missing(deciding, readings)):
+    if not any(line.evaluation in whole for line in deciding) or list(_missing(deciding, whole)):
         return False
-    return all(readings[line.evaluation]["critical_ruled_out"] for line in deciding if line.evaluation in readings)
+    return all(reading["critical_ruled_out"] for line in deciding for reading in ledger.get(line.evaluation, {}).values())

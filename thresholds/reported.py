@@ -46,6 +46,8 @@ def record_determination(
         raise UnknownStatus(f"'{status}' is no reported status; use one of {', '.join(Determination.STATUSES)}.")
     if not source.strip():
         raise Refused("A reported determination needs its source.")
+    if stated > now.date() + dt.timedelta(days=1):
+        raise Refused(f"A determination stated on {stated:%d %b %Y} lies in the future; give the day on which it was published.")
     determination, created = Determination.objects.get_or_create(
         checkpoint=checkpoint,
         level=level,

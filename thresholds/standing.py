@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from thresholds.evidence import LATCHING, LineFact, Summary, add, higher, summarise
+from thresholds.governing import lines_of
 from thresholds.models import Assessment, CapabilityLevel, LevelStatus
 from thresholds.reported import differs
 
@@ -12,15 +13,15 @@ from thresholds.reported import differs
 def locked_status(checkpoint_id: int, level_id: int) -> LevelStatus:
     """The row, made before the first result and then locked, so that two first results cannot both cross."""
     rows = LevelStatus.objects.select_for_update().filter(checkpoint_id=checkpoint_id, level_id=level_id)
-    if (found := rows.first()) is not None:
-        return found
+    if found := list(rows):
+        return found[0]
     LevelStatus.objects.bulk_create([LevelStatus(checkpoint_id=checkpoint_id, level_id=level_id)], ignore_conflicts=True)
     return rows.get()
 
 
 def line_facts(level: CapabilityLevel) -> list[LineFact]:
     """Every line of a level as the summary takes it."""
-    lines = level.thresholds.select_related("evaluation").order_by("pk")
+    lines = (line for line in lines_of(level.framework) if line.level_id == level.pk)
     return [LineFact(line.evaluation.key, line.kind, line.required, line.alternative) for line in lines]
 
 
@@ -31,7 +32,7 @@ def explain(message: str, *, illustrative: bool, complete: bool, missing: Iterab
         (True, message),
         (illustrative, "This is an illustrative line: the lab has not published its own."),
         (not complete, "The run is incomplete: it may raise the state, never lower it."),
-        (bool(names), f"Not yet read for this level: {names}."),
+        (bool(names), f"Not yet read by a complete run for this level: {names}."),
     )
     return " ".join(text for holds, text in parts if holds)
 

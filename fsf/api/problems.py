@@ -21,6 +21,7 @@ from evals.catalogue import AlreadyRegistered
 from evals.ingest import ContentDiffers
 from evals.submissions import InvalidSubmission
 from fsf.api.shapes import ProblemShape
+from fsf.api.strict_json import JSONRenderer
 from thresholds.statistics import InvalidMeasurement
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +32,7 @@ CODES = {
         "Every fault is listed under errors with a JSON pointer; correct them and post again.",
     ),
     "not_json": (400, "The body cannot be read", "Send one UTF-8 JSON document with finite numbers."),
+    "bad_address": (400, "The address cannot be read", "Use one of the host names this server is set up for, and no NUL characters."),
     "not_authenticated": (401, "A valid token is needed", "Send Authorization: Bearer fsf_... with a live token."),
     "not_allowed": (403, "The token or person may not do this", "Use a token with the scope that the detail names."),
     "not_found": (404, "There is nothing at this address", "Check the name; lists are at the resource's own address."),
@@ -84,6 +86,8 @@ def handle(wrong: Exception, context: dict[str, Any]) -> Response | None:
     code = next((code for kind, code in KNOWN if isinstance(wrong, kind)), None)
     if code is None:
         return None
+    context["request"].accepted_renderer = JSONRenderer()  # also where the view answers a page or YAML
+    context["request"].accepted_media_type = JSONRenderer.media_type
     if code == "unavailable":
         logger.error("the database refused a request", exc_info=wrong)
     response = Response(problem(code, _detail(wrong, code), _errors(wrong)), status=CODES[code][0], content_type=MEDIA_TYPE)
@@ -118,11 +122,15 @@ def _errors(wrong: Exception) -> list[dict[str, str]] | None:
     if isinstance(wrong, exceptions.ValidationError):
         detail = wrong.detail if isinstance(wrong.detail, dict) else {"": wrong.detail}
         return [
-            {"pointer": f"/{field}".rstrip("/"), "code": getattr(text, "code", "invalid"), "detail": str(text)}
+            {"pointer": _pointer(field), "code": getattr(text, "code", "invalid"), "detail": str(text)}
             for field, texts in detail.items()
             for text in (texts if isinstance(texts, list) else [texts])
         ]
     return None
+
+
+def _pointer(field: str) -> str:
+    return "" if field in {"", "non_field_errors"} else "/" + field.replace("~", "~0").replace("/", "~1")
 
 
 def plain(code: str, detail: str) -> HttpResponse:
@@ -133,6 +141,11 @@ def plain(code: str, detail: str) -> HttpResponse:
 def not_found(request: HttpRequest) -> HttpResponse:
     """There is no such API address."""
     return plain("not_found", f"There is nothing at {request.path}; the documentation is at /api/v1/docs/.")
+
+
+def bad_address(request: HttpRequest) -> HttpResponse:
+    """The host is none of ours, or no database could look for what the address names."""
+    return plain("bad_address", CODES["bad_address"][2])
 
 
 def unexpected(request: HttpRequest) -> HttpResponse:

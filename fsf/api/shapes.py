@@ -2,11 +2,21 @@
 
 from typing import Any, ClassVar
 
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
 
 from crises.models import Crisis
 from evals.models import Checkpoint, Evaluation, FrontierModel
 from thresholds.models import CapabilityLevel, Determination, Framework, LevelStatus, Threshold
+
+
+class Strict(serializers.Serializer[Any]):
+    """A body whose misspelt fields are refused instead of being left out."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(data.keys() - self.fields.keys())):
+            faults = {name: exceptions.ErrorDetail(f"There is no field '{name}' here.", "unknown_field") for name in unknown}
+            raise serializers.ValidationError(faults)
+        return super().to_internal_value(data)
 
 
 class FaultShape(serializers.Serializer[Any]):
@@ -171,14 +181,14 @@ class RunDetail(RunShape):
     reply = RunReply(source="receipt.reply", allow_null=True, default=None)
 
 
-class ModelShape(serializers.ModelSerializer[FrontierModel]):
+class ModelShape(Strict, serializers.ModelSerializer[FrontierModel]):
     class Meta:
         model = FrontierModel
         fields = ("slug", "name", "developer")
         extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
 
-class CheckpointShape(serializers.ModelSerializer[Checkpoint]):
+class CheckpointShape(Strict, serializers.ModelSerializer[Checkpoint]):
     model = serializers.SlugRelatedField(slug_field="slug", queryset=FrontierModel.objects.all())
     parent = serializers.SlugRelatedField(  # type: ignore[assignment]  # a field of that name
         slug_field="slug", queryset=Checkpoint.objects.all(), required=False, allow_null=True
@@ -190,14 +200,30 @@ class CheckpointShape(serializers.ModelSerializer[Checkpoint]):
         fields = ("slug", "name", "model", "trained", "released", "effective_compute", "parent", "relation")
         extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("relation") and attrs.get("parent") is None:
+            raise serializers.ValidationError({"parent": "A relation needs the parent that the checkpoint was made from."})
+        return attrs
 
-class EvaluationShape(serializers.ModelSerializer[Evaluation]):
+
+class EvaluationShape(Strict, serializers.ModelSerializer[Evaluation]):
     key = serializers.CharField(read_only=True)
 
     class Meta:
         model = Evaluation
         exclude = ("id",)
         validators = ()
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "icc_task": {"min_value": 0, "max_value": 1},
+            "icc_family": {"min_value": 0, "max_value": 1},
+            "n_tasks": {"min_value": 1},
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        low, high = attrs.get("minimum"), attrs.get("maximum")
+        if low is not None and high is not None and low >= high:
+            raise serializers.ValidationError({"maximum": f"The range must end above its minimum ({low:g})."})
+        return attrs
 
 
 class ThresholdShape(serializers.ModelSerializer[Threshold]):
@@ -299,7 +325,7 @@ class GateQuestion(serializers.Serializer[Any]):
     stage = serializers.ChoiceField(["internal", "external"])
 
 
-class DeterminationBody(serializers.Serializer[Any]):
+class DeterminationBody(Strict):
     checkpoint = serializers.SlugRelatedField(slug_field="slug", queryset=Checkpoint.objects.select_related("model"))
     level = serializers.SlugRelatedField(slug_field="key", queryset=CapabilityLevel.objects.all())
     status = serializers.ChoiceField(Determination.STATUSES)

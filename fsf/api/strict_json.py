@@ -1,9 +1,10 @@
 """One strict reader for every JSON body, and the fast renderer for every answer.
 
 Refused, with the reason and never as a server error: what is not JSON, NaN and infinities, NUL characters, lone surrogates,
-nesting deeper than 64, bodies over a megabyte.
+a name that stands twice in one object, nesting deeper than 64, bodies over a megabyte.
 """
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -26,7 +27,15 @@ def read(raw: bytes) -> Any:
     except RecursionError:
         raise ParseError(f"The body is nested deeper than {DEPTH} levels.") from None
     _check(content)
+    json.loads(raw, object_pairs_hook=_once)
     return content
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Readers differ in which of two equal names they believe, so neither is believed."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ParseError(f"The name '{next(name for name in names if names.count(name) > 1)}' stands twice in one object.")
 
 
 def _check(content: Any) -> None:

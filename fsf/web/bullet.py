@@ -1,9 +1,11 @@
 """Where the marks of a bullet lie: a score, its interval and the lines on one small scale."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 WIDTH = 140.0
+_MARKS = ("point", "lower", "upper", "alert", "critical")
 _PADDING = 1.25
 _SMALLEST = 1e-9  # below it a ratio says nothing, and a logarithm soon overflows
 
@@ -51,6 +53,14 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def _stretch(at: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """Where the interval begins and how long it is; an open end reaches the edge, and without any bound there is none."""
+    if not at.keys() & {"lower", "upper"}:
+        return None, None
+    start, end = at.get("lower", 0.0), at.get("upper", WIDTH)
+    return start, round(max(end - start, 1.0), 1)
+
+
 def draw(
     *,
     point: float | None,
@@ -63,17 +73,11 @@ def draw(
     log: bool = False,
 ) -> Bullet | None:
     """The marks of one score, or None where there is neither a score nor an interval to draw."""
-    point, lower, upper, alert, critical = (_finite(value) for value in (point, lower, upper, alert, critical))
-    known = [value for value in (point, lower, upper, alert, critical) if value is not None]
-    if point is None and lower is None and upper is None:
+    marks = {name: _finite(value) for name, value in zip(_MARKS, (point, lower, upper, alert, critical), strict=True)}
+    known = {name: value for name, value in marks.items() if value is not None}
+    if not known.keys() & {"point", "lower", "upper"}:
         return None
-    scale = scale_for(known, minimum=minimum, maximum=maximum, log=log)
-
-    def place(value: float | None) -> float | None:
-        return None if value is None else scale.place(value)
-
-    if lower is None and upper is None:
-        return Bullet(place(point), None, None, place(alert), place(critical))
-    start = 0.0 if lower is None else scale.place(lower)
-    end = WIDTH if upper is None else scale.place(upper)
-    return Bullet(place(point), start, round(max(end - start, 1.0), 1), place(alert), place(critical))
+    scale = scale_for(list(known.values()), minimum=minimum, maximum=maximum, log=log)
+    at = {name: scale.place(value) for name, value in known.items()}
+    start, length = _stretch(at)
+    return Bullet(at.get("point"), start, length, at.get("alert"), at.get("critical"))

@@ -118,53 +118,52 @@ def _arm(bound: float | None, score: float) -> float:
     return abs(bound - score) if bound is not None and math.isfinite(bound) else 0.0
 
 
+def _interval_bars(points: Sequence[Point], colour: str) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [_arm(point.upper, point.score) for point in points],
+        "arrayminus": [_arm(point.lower, point.score) for point in points],
+        "thickness": 1.6,
+        "width": 4,
+        "color": colour,
+    }
+
+
 def _trace(state: str, points: Sequence[Point], labelled: set[str], unit: str) -> dict[str, Any]:
-    colour, symbol, size = _MARKERS.get(state, _MARKERS["no_result"])
+    colour, symbol, size = _MARKERS[state]
+    edge = colour if symbol.endswith("open") else SURFACE
     return {
         "type": "scatter",
         "mode": "markers+text",
         "name": LEVEL[state].word,
         "x": [point.day.isoformat() for point in points],
         "y": [point.score for point in points],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [_arm(point.upper, point.score) for point in points],
-            "arrayminus": [_arm(point.lower, point.score) for point in points],
-            "thickness": 1.6,
-            "width": 4,
-            "color": colour,
-        },
+        "error_y": _interval_bars(points, colour),
         "text": [f"  {point.name}  " if point.ref in labelled else "" for point in points],
         "textposition": "top left",
         "textfont": {"size": 11.5, "color": TEXT_2},
         "customdata": [[point.name, point.ref, value_text(point.score, unit), span_text(point, unit)] for point in points],
         "hovertemplate": "%{customdata[0]} · %{customdata[1]}<br>%{x|%-d %b %Y}<br>%{customdata[2]}, %{customdata[3]}<extra></extra>",
-        "marker": {
-            "size": size,
-            "symbol": symbol,
-            "color": colour,
-            "line": {"color": SURFACE if "open" not in symbol else colour, "width": 1.5},
-        },
+        "marker": {"size": size, "symbol": symbol, "color": colour, "line": {"color": edge, "width": 1.5}},
         "cliponaxis": False,
     }
 
 
+def _meets(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two names would meet; places are shares of the chart's width and height."""
+    return abs(one[0] - other[0]) <= _WIDTH_SHARE and abs(one[1] - other[1]) <= _HEIGHT_SHARE
+
+
 def labelled_points(points: Sequence[Point], low: float, high: float) -> set[str]:
     """Which points get their name written beside them: the highest first, and none so near to another that the names would meet."""
-    if not points:
-        return set()
-    first, last = date_range(points, points[0].day)
-    span, height = (last - first).days or 1, (high - low) or 1.0
-    placed: list[tuple[float, float]] = []
-    chosen: set[str] = set()
+    first, last = date_range(points, dt.date(2000, 1, 1))
+    placed: dict[str, tuple[float, float]] = {}
     for point in sorted(points, key=lambda each: each.score, reverse=True):
-        x, y = (point.day - first).days / span, (point.score - low) / height
-        free = all(abs(x - other) > _WIDTH_SHARE or abs(y - level) > _HEIGHT_SHARE for other, level in placed)
-        if free and len(chosen) < _MOST_LABELS:
-            placed.append((x, y))
-            chosen.add(point.ref)
-    return chosen
+        place = ((point.day - first) / (last - first), (point.score - low) / (high - low))
+        if len(placed) < _MOST_LABELS and not any(_meets(place, other) for other in placed.values()):
+            placed[point.ref] = place
+    return set(placed)
 
 
 def _shape(line: Line) -> dict[str, Any]:
@@ -232,6 +231,7 @@ def _layout(axis: Axis, span: tuple[float, float], days: tuple[dt.date, dt.date]
             "ticklen": 4,
             "tickformat": "%-d %b %Y" if (days[1] - days[0]).days < 150 else "%b %Y",
             "nticks": 7,
+            "tickangle": 0,
         },
         "yaxis": {
             "type": "log" if axis.log else "linear",
@@ -244,17 +244,20 @@ def _layout(axis: Axis, span: tuple[float, float], days: tuple[dt.date, dt.date]
     }
 
 
+def _traces(points: Sequence[Point], labelled: set[str], unit: str) -> list[dict[str, Any]]:
+    """One trace for each state that occurs, the most serious first."""
+    by_state = {state: [point for point in points if point.state == state] for state in _MARKERS}
+    return [_trace(state, found, labelled, unit) for state, found in by_state.items() if found]
+
+
 def figure(points: Sequence[Point], lines: Sequence[Line], axis: Axis, today: dt.date) -> dict[str, Any]:
     """Score against date, one trace per state, each with its interval; the lines are drawn and labelled, their far side tinted."""
     low, high = span = value_range(points, lines, axis)
-    shown = labelled_points(points, low, high)
     layout = _layout(axis, span, date_range(points, today))
-    warning = [line for line in lines if line.kind != "rule_out"]
-    layout["shapes"] = [_zone(line, low if axis.lower_is_stronger else high) for line in warning] + [_shape(line) for line in lines]
+    edge = low if axis.lower_is_stronger else high
+    layout["shapes"] = [_zone(line, edge) for line in lines if line.kind != "rule_out"] + [_shape(line) for line in lines]
     layout["annotations"] = [_annotation(line, axis) for line in lines]
-    states = [state for state in _MARKERS if any(point.state == state for point in points)]
-    data = [_trace(state, [point for point in points if point.state == state], shown, axis.unit) for state in states]
-    return {"data": data, "layout": layout}
+    return {"data": _traces(points, labelled_points(points, low, high), axis.unit), "layout": layout}
 
 
 def summary(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> str:

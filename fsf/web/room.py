@@ -56,11 +56,6 @@ class Measure:
     sign: ActForm | None
     open: bool
 
-    @property
-    def days_late(self) -> str:
-        """What the due date is called once it has passed."""
-        return "overdue since" if self.readiness.overdue else "due"
-
 
 def steps_of(crisis: Crisis, readiness: Readiness) -> list[Step]:
     """The way of a crisis with the times of the steps taken."""
@@ -81,33 +76,15 @@ def _form(kind: type[ActForm], bound: Bound | None, action: str, item_id: int | 
     return kind(auto_id=f"{action}-{item_id or 'crisis'}-%s")
 
 
+def _offered(allowed: bool, kind: type[ActForm], bound: Bound | None, action: str, item_id: int) -> ActForm | None:  # noqa: FBT001 - a fact
+    return _form(kind, bound, action, item_id) if allowed else None
+
+
 def _items(crisis: Crisis) -> list[ChecklistItem]:
     items = with_facts(ChecklistItem.objects.filter(checklist_id=crisis.checklist_id)).select_related("owner").order_by("position")
     evidence = Evidence.objects.select_related("attached_by").order_by("-attached", "-pk")
     standing = SignOff.objects.filter(withdrawn__isnull=True).select_related("signed_by", "done_by")
     return list(items.prefetch_related(Prefetch("evidence", evidence), Prefetch("sign_offs", standing)))
-
-
-def _measure(item: ChecklistItem, readiness: ItemReadiness, offer: "Offer", bound: Bound | None) -> Measure:
-    evidence = list(item.evidence.all())
-    hands = {item.owner_id, *(proof.attached_by_id for proof in evidence)}
-    unsigned = bool(evidence) and readiness.state != "ready"
-    same_hand = unsigned and offer.reader in hands
-    assign = _form(AssignForm, bound, "owner", item.pk) if offer.assign else None
-    if assign is not None and not assign.is_bound:
-        assign.fields["owner"].choices = offer.people  # type: ignore[attr-defined]  # one query for all items
-        assign.initial["owner"] = item.owner_id
-    return Measure(
-        item=item,
-        readiness=readiness,
-        evidence=evidence,
-        signature=next(iter(item.sign_offs.all()), None),
-        same_hand=same_hand,
-        assign=assign,
-        attach=_form(EvidenceForm, bound, "evidence", item.pk) if offer.attach else None,
-        sign=_form(SignOffForm, bound, "sign-off", item.pk) if offer.sign and unsigned and not same_hand else None,
-        open=bound is not None and bound.item_id == item.pk,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +96,33 @@ class Offer:
     attach: bool
     sign: bool
     people: list[tuple[int | str, str]]
+
+
+def _assign_form(item: ChecklistItem, offer: Offer, bound: Bound | None) -> ActForm | None:
+    if not offer.assign:
+        return None
+    form = _form(AssignForm, bound, "owner", item.pk)
+    if not form.is_bound:
+        form.fields["owner"].choices = offer.people  # type: ignore[attr-defined]  # one query for all items
+        form.initial["owner"] = item.owner_id
+    return form
+
+
+def _measure(item: ChecklistItem, readiness: ItemReadiness, offer: Offer, bound: Bound | None) -> Measure:
+    evidence = list(item.evidence.all())
+    signable = bool(evidence) and readiness.state != "ready"
+    same_hand = signable and offer.reader in {item.owner_id, *(proof.attached_by_id for proof in evidence)}
+    return Measure(
+        item=item,
+        readiness=readiness,
+        evidence=evidence,
+        signature=next(iter(item.sign_offs.all()), None),
+        same_hand=same_hand,
+        assign=_assign_form(item, offer, bound),
+        attach=_offered(offer.attach, EvidenceForm, bound, "evidence", item.pk),
+        sign=_offered(offer.sign and signable and not same_hand, SignOffForm, bound, "sign-off", item.pk),
+        open=bound is not None and bound.item_id == item.pk,
+    )
 
 
 def _offer(request: HttpRequest, crisis: Crisis) -> Offer:

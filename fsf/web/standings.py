@@ -1,13 +1,22 @@
 """Where a checkpoint stands at a level and why: the reading that leads, the others beside it, and the way to sign a held state down."""
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fsf.web.forms import ActForm, SignDownForm
-from fsf.web.matrix import Cell
+from fsf.web.matrix import Cell, cell_of
 from thresholds.evidence import LineFact, current, rank, summarise
 from thresholds.models import LevelStatus, Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A sign-down form that came back filled in wrongly, and the status it was for."""
+
+    status_id: int
+    form: ActForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +48,20 @@ def missing_of(status: LevelStatus, lines: Iterable[Threshold]) -> tuple[str, ..
     return summarise(status.readings, facts).missing if status.readings else ()
 
 
-def of(status: LevelStatus, cell: Cell, lines: Iterable[Threshold], *, may_sign: bool, bound: ActForm | None) -> Standing:
+def of(status: LevelStatus, lines: Sequence[Threshold], now: dt.datetime, *, may_sign: bool, bound: Bound | None) -> Standing:
     """One status for the page; `bound` is a sign-down form that came back filled in wrongly."""
     readings = readings_of(status)
-    form = bound or SignDownForm(auto_id=f"sign-down-{status.pk}-%s") if may_sign and lowerable(status) else None
-    return Standing(status, cell, readings[0] if readings else None, readings[1:], missing_of(status, lines), form)
+    return Standing(
+        status=status,
+        cell=cell_of(status, newest=status.level.framework, now=now),
+        leading=readings[0] if readings else None,
+        others=readings[1:],
+        missing=missing_of(status, lines),
+        form=_form(status, bound) if may_sign and lowerable(status) else None,
+    )
+
+
+def _form(status: LevelStatus, bound: Bound | None) -> ActForm:
+    if bound is not None and bound.status_id == status.pk:
+        return bound.form
+    return SignDownForm(auto_id=f"sign-down-{status.pk}-%s")

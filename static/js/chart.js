@@ -26,6 +26,7 @@
     const palette = Object.fromEntries(Object.entries(tokens).map(([hex, token]) => [hex, colourOf(token)]));
     const { figure } = themed(JSON.parse(source.textContent), palette);
     figure.layout.font.family = getComputedStyle(document.body).fontFamily;
+    if (place.clientWidth < 520) figure.layout.xaxis.nticks = 4;
     await window.Plotly.react(place, figure.data, figure.layout, { responsive: true, displayModeBar: false, scrollZoom: false });
     place.dataset.drawn = "true";
   }

@@ -16,6 +16,7 @@ from django.utils import timezone
 from audit.models import Entry
 from evals import launcher, runner, tasks
 from evals.models import Checkpoint, EvalJob, EvalRun, EvalSchedule, Evaluation, FrontierModel
+from evals.schedules import external_id
 
 pytestmark = pytest.mark.django_db
 NINE = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
@@ -140,7 +141,7 @@ def test_a_job_is_launched_with_a_clean_environment_and_its_result_recorded(monk
     job = ended(launched())
     run = EvalRun.objects.get()
     assert (job.state, job.run, job.error, job.next_step) == ("collected", run, "", None)
-    assert (run.producer, run.external_id) == ("fsf-schedule", f"schedule-{due.pk}-{job.slot:%Y%m%dT%H%MZ}")
+    assert (run.producer, run.external_id) == ("fsf-schedule", external_id(due.pk, job.slot))
     assert (run.status, run.results.get().solved, run.posted_by, run.started <= run.completed) == ("success", 6, "system:system", True)
     names, rest = (Path(job.folder) / "stdout.txt").read_text().split("] ", 1)
     assert set(names.strip("[").replace("'", "").split(", ")) <= {"HOME", "LANG", "PATH", "TMPDIR", "LC_CTYPE"}

@@ -35,6 +35,7 @@ def test_an_interval_of_nothing_is_refused():
 def test_a_slot_has_one_name_in_every_time_zone():
     elsewhere = NINE.astimezone(dt.timezone(dt.timedelta(hours=5, minutes=30)))
     assert external_id(4, NINE) == external_id(4, elsewhere) == "schedule-4-20260302T0900Z"
+    assert external_id(4, NINE + dt.timedelta(seconds=7)) == "schedule-4-20260302T090007Z"
 
 
 def test_only_known_placeholders_are_filled_in_and_braces_of_json_stay():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]*$", max_length=1
 Words = Annotated[str, msgspec.Meta(min_length=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Inside = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Confidence = Annotated[float, msgspec.Meta(ge=0.5, lt=1)]
 
 
 class InvalidFramework(ValueError):
@@ -50,7 +52,7 @@ class EvaluationEntry(msgspec.Struct, forbid_unknown_fields=True):
     scale: Literal["linear", "log"] = "linear"
     minimum: float | None = None
     maximum: float | None = None
-    n_tasks: int | None = None
+    n_tasks: Annotated[int, msgspec.Meta(ge=1)] | None = None
     population: Literal["wider", "suite"] = "wider"
     icc_task: Share = 1.0
     icc_family: Share = 0.0
@@ -67,7 +69,7 @@ class LineEntry(msgspec.Struct, forbid_unknown_fields=True):
     policy: Literal["precautionary", "point", "confirmed", "posterior"]
     comparator: Literal[">=", ">", "<=", "<"] = ">="
     posterior: Inside | None = None
-    confidence: Inside = 0.95
+    confidence: Confidence = 0.95
     required: bool = True
     alternative: str = ""
     illustrative: bool = False
@@ -118,10 +120,21 @@ def check(content: FrameworkFile) -> list[str]:
     """Everything that is wrong beyond the shape, as sentences that name the level and the line."""
     domains = {domain.slug for domain in content.domains}
     evaluations = {f"{entry.slug}@{entry.version}": entry for entry in content.evaluations}
-    faults = [*_repeated("level", content.levels)]
+    faults = [*_repeated("level", content.levels), *_repeated("domain", content.domains)]
+    faults += [f"evaluation {entry.slug}@{entry.version}: {text}" for entry in content.evaluations for text in _evaluation(entry)]
+    if len(evaluations) < len(content.evaluations):
+        faults.append("a version of an evaluation stands twice under evaluations")
     for level in content.levels:
         faults += [f"level {level.slug}: {text}" for text in _level(level, domains, evaluations)]
     return faults
+
+
+def _evaluation(entry: EvaluationEntry) -> Iterator[str]:
+    low, high = entry.minimum, entry.maximum
+    if not all(isfinite(end) for end in (low, high) if end is not None):
+        yield "its range is not finite; leave out an end that has no limit"
+    elif low is not None and high is not None and low >= high:
+        yield f"its range runs from {low:g} to {high:g}"
 
 
 def _level(level: LevelEntry, domains: set[str], evaluations: dict[str, EvaluationEntry]) -> Iterator[str]:
@@ -131,6 +144,8 @@ def _level(level: LevelEntry, domains: set[str], evaluations: dict[str, Evaluati
         yield "has lines but no checklist; agree the measures before a crossing"
     yield from _repeated("measure", level.checklist)
     yield from _order(level, evaluations)
+    if len({(line.evaluation, line.kind) for line in level.thresholds}) < len(level.thresholds):
+        yield "has two lines of one kind on one evaluation"
     for line in level.thresholds:
         yield from (f"{line.kind} line: {text}" for text in _line(line, evaluations.get(line.evaluation)))
 
@@ -159,6 +174,8 @@ def _line(line: LineEntry, evaluation: EvaluationEntry | None) -> Iterator[str]:
 
 
 def _value(value: float, evaluation: EvaluationEntry) -> Iterator[str]:
+    if not isfinite(value):
+        yield "a line lies at a finite number"
     if evaluation.unit == "proportion" and not 0 < value < 1:
         yield f"a proportion's line must lie strictly between 0 and 1, not at {value:g}"
     if evaluation.scale == "log" and value <= 0:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, F, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,10 +15,13 @@ from crises.models import Crisis
 from evals.models import Evaluation
 from fsf.web import matrix, plans, series, standings
 from fsf.web.acting import Act, may, perform
-from fsf.web.forms import ActForm, SignDownForm
+from fsf.web.forms import SignDownForm
+from fsf.web.looks import SEVERITY
+from mitigations.readiness import Readiness
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
 from thresholds.signdown import sign_down
 
+STATUSES_SHOWN = 100
 SIGN_DOWN = Act(SignDownForm, sign_down, "Signed down. The reason is kept with your signature.")
 
 
@@ -51,40 +54,46 @@ def _leading_first(lines: Iterable[Threshold], statuses: Sequence[LevelStatus]) 
 
 
 def _statuses(level: CapabilityLevel) -> list[LevelStatus]:
+    """The statuses at a level, those with the newest evidence first."""
     rows = LevelStatus.objects.filter(level=level).select_related("checkpoint__model", "level__framework", "evaluation")
-    return sorted(rows, key=lambda each: (each.taken or dt.datetime.min.replace(tzinfo=dt.UTC), each.pk), reverse=True)
+    return list(rows.order_by(F("taken").desc(nulls_last=True), "-pk")[:STATUSES_SHOWN])
 
 
-def _page(request: HttpRequest, level: CapabilityLevel, *, bound: ActForm | None = None, bound_to: int = 0) -> dict[str, Any]:
+def _open_crises(level: CapabilityLevel, now: dt.datetime) -> list[tuple[Crisis, Readiness]]:
+    crises = list(Crisis.objects.filter(level=level).exclude(state="closed").select_related("model").order_by("opened", "pk"))
+    readiness = plans.readiness_by_crisis(crises, now)
+    return [(crisis, readiness[crisis.pk]) for crisis in crises]
+
+
+def _leading(statuses: Sequence[LevelStatus], lines: Sequence[Threshold], now: dt.datetime) -> dict[str, Any]:
+    """The newest status with its own lines, and the worst one; nothing where no checkpoint stands at the level."""
+    if not statuses:
+        return {}
+    latest = statuses[0]
+    return {
+        "latest": latest,
+        "leading": matrix.cell_of(latest, newest=latest.level.framework, now=now),
+        "leading_lines": [line for line in lines if line.evaluation_id == latest.evaluation_id],
+        "worst": min(statuses, key=lambda status: SEVERITY.index(status.state)),
+    }
+
+
+def _page(request: HttpRequest, level: CapabilityLevel, bound: standings.Bound | None = None) -> dict[str, Any]:
     """Everything the page of one level shows."""
-    now = timezone.now()
-    statuses = _statuses(level)
+    now, statuses = timezone.now(), _statuses(level)
     lines = _leading_first(level.thresholds.select_related("evaluation").order_by("pk"), statuses)
     evaluation = _chosen(lines, request.GET.get("evaluation", ""))
-    crises = list(Crisis.objects.filter(level=level).exclude(state="closed").select_related("model").order_by("opened"))
-    readiness = plans.readiness_by_crisis(crises, now)
     may_sign = may(request, "thresholds.sign_down")
     return {
         "now": now,
         "level": level,
         "lines": lines,
         "evaluation": evaluation,
-        "leading_lines": [line for line in lines if statuses and line.evaluation_id == statuses[0].evaluation_id],
-        "critical_drawn": any(line.kind != "alert" for line in lines),
         "evaluations": list(dict.fromkeys(line.evaluation for line in lines)),
-        "statuses": [
-            standings.of(
-                status,
-                matrix.cell_of(status, newest=level.framework, now=now),
-                lines,
-                may_sign=may_sign,
-                bound=bound if bound_to == status.pk else None,
-            )
-            for status in statuses
-        ],
-        "leading": matrix.cell_of(statuses[0], newest=level.framework, now=now) if statuses else None,
-        "latest": statuses[0] if statuses else None,
-        "crises": [(crisis, readiness[crisis.pk]) for crisis in crises],
+        "critical_drawn": any(line.kind != "alert" for line in lines),
+        "statuses": [standings.of(status, lines, now, may_sign=may_sign, bound=bound) for status in statuses],
+        "crises": _open_crises(level, now),
+        **_leading(statuses, lines, now),
         **(series.of(level, evaluation, lines, request.GET.get("before", ""), now) if evaluation else {}),
     }
 
@@ -100,5 +109,5 @@ def level_sign_down(request: HttpRequest, key: str, status_id: int) -> HttpRespo
     status = get_object_or_404(LevelStatus.objects.select_related("level__framework", "level__domain"), pk=status_id, level__key=key)
     wrong = perform(request, SIGN_DOWN, status_id=status.pk)
     if wrong is not None:
-        return render(request, "levels/level_detail.html", _page(request, status.level, bound=wrong, bound_to=status.pk), status=422)
+        return render(request, "levels/level_detail.html", _page(request, status.level, standings.Bound(status.pk, wrong)), status=422)
     return redirect(reverse("web:level-detail", args=[key]) + f"#status-{status.pk}")
