@@ -28,6 +28,7 @@ from evals.models import EvalResult, EvalRun
 from evals.submissions import Submission
 from mitigations import checklists
 from thresholds.assess import Judged, assess
+from thresholds.models import Crossing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
 def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> dict[str, Any]:
     """Everything that follows from a stored run, inside the caller's transaction; returns and keeps the reply."""
     judged = assess(run=run, results=results, now=now, stored_now=stored_now)
-    crises = [(each, *_respond_to(each, run, now)) for each in judged if each.crossing is not None]
+    crises = [_respond_to(each.crossing, now) for each in judged if each.crossing is not None]
     reply = {
         "id": run.pk,
         "ref": run.ref,
@@ -92,7 +93,7 @@ def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, st
         "verdicts": [verdict for each in judged for verdict in verdicts(each)],
         "crossings": [_crossing(each) for each in judged if each.crossing is not None],
         "crises": [
-            {"ref": crisis.ref, "url": f"{settings.SITE_URL}/crises/{crisis.pk}/", "opened": opened} for _, crisis, opened, _ in crises
+            {"ref": crisis.ref, "url": f"{settings.SITE_URL}/crises/{crisis.pk}/", "opened": opened} for crisis, opened, _ in crises
         ],
         "alerts_queued": sum(queued for *_, queued in crises),
         "notes": _notes(run, judged),
@@ -101,17 +102,30 @@ def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, st
     return reply
 
 
-def _respond_to(judged: Judged, run: EvalRun, now: dt.datetime) -> tuple[Crisis, bool, int]:
+def unheard(*, limit: int = 100) -> list[int]:
+    """Ids of crossings without a crisis: an alert that stands again because the result that had ruled it out was withdrawn."""
+    return list(Crossing.objects.filter(crises__isnull=True).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def respond_to_crossing(*, crossing_id: int, now: dt.datetime) -> int:
+    """Open or join the crisis of such a crossing; returns how many alerts were queued, none where another worker was first."""
+    with transaction.atomic(), log.gathered():
+        crossing = Crossing.objects.select_for_update(of=("self",)).get(pk=crossing_id)
+        if crossing.crises.exists():
+            return 0
+        *_, queued = _respond_to(crossing, now)
+    return queued
+
+
+def _respond_to(crossing: Crossing, now: dt.datetime) -> tuple[Crisis, bool, int]:
     """Open or join the crisis of one crossing and queue its alerts; returns the crisis, whether it was opened, and how many."""
-    crossing = judged.crossing
-    if crossing is None:
-        raise ValueError("Only a crossing is responded to.")
+    run = crossing.assessment.run
     crisis, opened = open_for(crossing=crossing, actor=SYSTEM, now=now)
     readiness = checklists.readiness_of(crisis.checklist_id, now)
     message = messages.crossing(
         crisis=messages.brief(crisis),
         kind=crossing.kind,
-        reading={"evaluation": run.evaluation.key, "lines": judged.assessment.readings},
+        reading={"evaluation": run.evaluation.key, "lines": crossing.assessment.readings},
         run=run.ref,
         readiness=readiness.sentence,
         opened=opened,
@@ -154,7 +168,9 @@ def _crossing(judged: Judged) -> dict[str, Any]:
 
 def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
     notes = []
-    if run.status == "started":
+    if run.invalidated is not None:
+        notes.append("The run was marked invalid before it was judged; it is judged by nothing.")
+    elif run.status == "started" and not judged:
         notes.append("The run has only started; it is judged when its results come.")
     elif not judged:
         notes.append(

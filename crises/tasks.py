@@ -1,7 +1,7 @@
 """What the clock does for crises: answer runs that came by another door, and call again where nobody acknowledged."""
 
-import datetime as dt
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
@@ -17,17 +17,18 @@ logger = logging.getLogger(__name__)
 def sweep() -> int:
     """One pass; returns how many rows it acted on. Running it twice, or in two places, changes nothing but latency."""
     now = timezone.now()
-    answered = [reply for pk in response.unanswered() if (reply := _answer(pk, now)) is not None]
-    called = [pk for pk in escalation.overdue(now=now) if escalation.escalate_overdue(crisis_id=pk, now=now)]
-    if called or any(reply["alerts_queued"] for reply in answered):
+    answered = [reply for pk in response.unanswered() if (reply := _tried("run", response.respond_later, run_id=pk, now=now)) is not None]
+    heard = [pk for pk in response.unheard() if _tried("crossing", response.respond_to_crossing, crossing_id=pk, now=now)]
+    called = [pk for pk in escalation.overdue(now=now) if _tried("crisis", escalation.escalate_overdue, crisis_id=pk, now=now)]
+    if heard or called or any(reply["alerts_queued"] for reply in answered):
         nudge()
-    return len(answered) + len(called)
+    return len(answered) + len(heard) + len(called)
 
 
-def _answer(run_id: int, now: dt.datetime) -> dict[str, Any] | None:
-    """One run that cannot be judged must not keep the others from being judged; it is tried again at the next pass."""
+def _tried(what: str, act: Callable[..., Any], **facts: Any) -> Any:
+    """One row that cannot be acted on must not keep the others from it; it is tried again at the next pass."""
     try:
-        return response.respond_later(run_id=run_id, now=now)
+        return act(**facts)
     except Exception:
-        logger.exception("run %s could not be judged", run_id)
+        logger.exception("%s %s could not be acted on", what, facts)
         return None

@@ -106,6 +106,8 @@ def read_result(folder: Path) -> dict[str, Any]:
         if len(text) > MAX_RESULT_BYTES:
             raise NoResult(f"the result is longer than {MAX_RESULT_BYTES} bytes")
         found = json.loads(text, parse_constant=_refuse)
+        if "\\u0000" in json.dumps(found, ensure_ascii=False).encode().decode():  # encoding refuses half characters
+            raise NoResult("the result holds a null character")
     except OSError:
         raise NoResult("the program ended without leaving a result") from None
     except (ValueError, RecursionError) as wrong:

@@ -175,6 +175,9 @@ class EvalSchedule(models.Model):
     due = models.DateTimeField(db_index=True)
     active = models.BooleanField(default=True)
 
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(every_minutes__gte=1), name="schedule_has_interval")]
+
     def __str__(self) -> str:
         return self.name
 

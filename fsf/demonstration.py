@@ -91,13 +91,12 @@ def make_schedule(now: dt.datetime) -> EvalSchedule:
     checkpoint = register_checkpoint(
         model=model, fields={"slug": "toy-rule-solver-1", "name": "Toy rule solver (not a language model)"}, actor=SYSTEM, now=now
     )
-    program = str(settings.BASE_DIR / "examples" / "toy_evaluation.py")
     schedule, _ = EvalSchedule.objects.get_or_create(
         name=SCHEDULE,
         defaults={
             "evaluation": Evaluation.objects.get(slug="toy-puzzles", version="1"),
             "checkpoint": checkpoint,
-            "command": ["{python}", program, "--out", "{out}", "--slow", "0.05"],
+            "command": ["{python}", "{base}/examples/toy_evaluation.py", "--out", "{out}", "--slow", "0.05"],
             "every_minutes": 1440,
             "timeout_seconds": 300,
             "due": now,

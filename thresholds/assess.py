@@ -9,14 +9,12 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.roles import SYSTEM
-from audit import log
 from evals.models import EvalResult, EvalRun
-from thresholds.evidence import LATCHING, add, rank, summarise
+from thresholds.evidence import add, summarise
 from thresholds.governing import lines_for
 from thresholds.measured import measurement_of
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
-from thresholds.standing import bring_up_to_date, explain, line_facts, locked_status, rebuild
+from thresholds.standing import bring_up_to_date, cross, explain, line_facts, locked_status, rebuild
 from thresholds.statistics import InvalidMeasurement
 from thresholds.verdicts import Decision, Line, Policy, Reading, decide
 
@@ -73,7 +71,7 @@ def _assess_level(run: EvalRun, result: EvalResult | None, level: CapabilityLeve
         message=explain(decision.message, illustrative=reading["illustrative"], complete=run.complete, missing=summary.missing),
     )
     status.save()
-    return Judged(status.assessment, status, _cross(status.assessment, before, status.episode, now))
+    return Judged(status.assessment, status, cross(status, status.assessment, before, now))
 
 
 def _corrected_since(run: EvalRun, now: dt.datetime) -> bool:
@@ -149,31 +147,3 @@ def _reading(run: EvalRun, lines: Sequence[Threshold], decision: Decision) -> di
         "message": decision.message,
         "lines": [_facts(reading, by_kind[reading.line.kind]) for reading in found],
     }
-
-
-def _cross(assessment: Assessment, before: str, episode: int, now: dt.datetime) -> Crossing | None:
-    """A crossing where the state rose to alert or critical; one per checkpoint, level, kind and episode."""
-    if assessment.state not in LATCHING or rank(assessment.state) <= rank(before if before in LATCHING else "no_result"):
-        return None
-    crossing = Crossing.objects.create(
-        checkpoint_id=assessment.checkpoint_id,
-        level_id=assessment.level_id,
-        kind=assessment.state,
-        episode=episode,
-        assessment=assessment,
-        at=now,
-    )
-    log.record(
-        action="thresholds.level.cross",
-        about=f"crossing:{crossing.pk}",
-        actor=SYSTEM,
-        now=now,
-        data={
-            "checkpoint": assessment.checkpoint_id,
-            "level": assessment.level.key,
-            "kind": crossing.kind,
-            "run": assessment.run_id,
-            "state_before": before,
-        },
-    )
-    return crossing

@@ -29,9 +29,7 @@ def lines_of(framework: Framework) -> list[Threshold]:
     stamp, lines = _kept.get(framework.pk, (None, []))
     if stamp != (framework.digest, framework.loaded):
         stamp = (framework.digest, framework.loaded)
-        lines = list(
-            Threshold.objects.select_related("level__framework", "evaluation").filter(level__framework=framework).order_by("pk")
-        )
+        lines = list(Threshold.objects.select_related("level__framework", "evaluation").filter(level__framework=framework).order_by("pk"))
         _kept[framework.pk] = (stamp, lines)
     return lines
 

@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from thresholds.evidence import LATCHING, LineFact, Summary, add, higher, summarise
+from accounts.roles import SYSTEM
+from audit import log
+from thresholds.evidence import LATCHING, LineFact, Summary, add, higher, rank, summarise
 from thresholds.governing import lines_of
-from thresholds.models import Assessment, CapabilityLevel, LevelStatus
+from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus
 from thresholds.reported import differs
 
 
@@ -70,6 +72,34 @@ def _show(status: LevelStatus, leading: dict[str, Any]) -> None:
     status.illustrative = leading["illustrative"]
 
 
+def cross(status: LevelStatus, assessment: Assessment, before: str, now: dt.datetime) -> Crossing | None:
+    """A crossing where the state rose to alert or critical; one per checkpoint, level, kind and episode."""
+    if status.state not in LATCHING or rank(status.state) <= rank(before if before in LATCHING else "no_result"):
+        return None
+    crossing = Crossing.objects.create(
+        checkpoint_id=assessment.checkpoint_id,
+        level_id=assessment.level_id,
+        kind=status.state,
+        episode=status.episode,
+        assessment=assessment,
+        at=now,
+    )
+    log.record(
+        action="thresholds.level.cross",
+        about=f"crossing:{crossing.pk}",
+        actor=SYSTEM,
+        now=now,
+        data={
+            "checkpoint": assessment.checkpoint_id,
+            "level": assessment.level.key,
+            "kind": crossing.kind,
+            "run": assessment.run_id,
+            "state_before": before,
+        },
+    )
+    return crossing
+
+
 def reading_of(assessment: Assessment) -> dict[str, Any]:
     """The reading that a stored assessment holds; its run and evaluation must be loaded."""
     run, lines = assessment.run, assessment.readings
@@ -89,17 +119,24 @@ def reading_of(assessment: Assessment) -> dict[str, Any]:
 
 
 def rebuild(*, checkpoint_id: int, level_id: int, now: dt.datetime) -> LevelStatus:
-    """Read a level anew from the assessments whose runs still count: neither superseded nor marked invalid."""
+    """Read a level anew from the assessments whose runs still count: neither superseded nor marked invalid.
+
+    Where a state was signed down on a result that no longer counts, what it had ruled out stands again and is a new crossing.
+    """
     status = locked_status(checkpoint_id, level_id)
+    before = status.state
     counting = Assessment.objects.filter(
         checkpoint_id=checkpoint_id, level_id=level_id, run__invalidated__isnull=True, run__superseded_by__isnull=True
     ).select_related("run__evaluation")
     status.readings = {}
     for assessment in counting.order_by("run__completed", "run_id"):
         status.readings = add(status.readings, assessment.run.evaluation.key, reading_of(assessment))
-    bring_up_to_date(status, summarise(status.readings, line_facts(status.level)), "no_result", now)
+    summary = summarise(status.readings, line_facts(status.level))
+    bring_up_to_date(status, summary, "no_result", now)
     if not status.readings:
         status.evaluation = status.point = status.lower = status.upper = status.n_eff = None
         status.message = "Every result read for this level was withdrawn."
     status.save()
+    if summary.leading is not None:
+        cross(status, counting.get(run_id=summary.leading["run"]), before, now)
     return status

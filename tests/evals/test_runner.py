@@ -218,6 +218,8 @@ def test_a_killed_launcher_is_a_lost_run_and_takes_its_program_along():
         ("import sys; open(sys.argv[1], 'w').write('{\"a\": NaN}')", "the result is not JSON: NaN is no number that can be stored"),
         ("import sys; open(sys.argv[1], 'w').write('[' * 99999)", "the result is not JSON: "),
         ("import sys; open(sys.argv[1], 'w').write(' ' * 1000001)", "the result is longer than 1000000 bytes"),
+        (r"""import sys; open(sys.argv[1], 'w').write('{"a": "\\u0000"}')""", "the result holds a null character"),
+        (r"""import sys; open(sys.argv[1], 'w').write('{"a": "\\ud800"}')""", "the result is not JSON: "),
         ("import os, sys; os.mkfifo(sys.argv[1])", "the result is not a plain file"),
     ],
 )

@@ -7,6 +7,7 @@ from django.utils import timezone
 from accounts.models import ApiToken, User
 from accounts.tokens import InvalidToken, verify
 from audit.models import Entry
+from evals.models import EvalSchedule
 from thresholds import library
 from thresholds.models import Framework
 
@@ -75,3 +76,23 @@ def test_a_changed_file_under_the_same_version_is_refused(tmp_path):
     with pytest.raises(CommandError, match="give the file a new version"):
         said("load_framework", str(path))
     assert Framework.objects.get().levels.get(slug="cyber-uplift-1").thresholds.get(kind="alert").value == 0.25
+
+
+def test_a_schedule_is_made_due_now_and_stopped(small, aurora):
+    told = said(
+        "make_schedule", "Nightly CTF", "--evaluation", "ctf@1", "--checkpoint", "aurora-1", "--every", "60", "--", "{python}", "run.py"
+    )
+    schedule = EvalSchedule.objects.get()
+    assert "due now" in told
+    assert (schedule.command, schedule.every_minutes, schedule.active) == (["{python}", "run.py"], 60, True)
+    said("make_schedule", "Nightly CTF", "--stop")
+    assert not EvalSchedule.objects.get().active
+
+
+def test_a_schedule_without_a_command_or_of_an_unknown_evaluation_is_refused(small, aurora):
+    words = ("make_schedule", "Nightly CTF", "--checkpoint", "aurora-1", "--every", "60")
+    with pytest.raises(CommandError, match="after --"):
+        said(*words, "--evaluation", "ctf@1")
+    with pytest.raises(CommandError, match="No evaluation 'other@1'"):
+        said(*words, "--evaluation", "other@1", "--", "true")
+    assert not EvalSchedule.objects.exists()
