@@ -196,3 +196,11 @@ def test_the_number_of_queries_does_not_depend_on_the_items(lead, engineer, ben,
             owner=ben,
         )
     assert queries(lead, path) == one
+
+
+def test_the_number_of_queries_does_not_depend_on_the_crises(lead, pipeline, crisis, more_models):
+    one, overview = queries(lead, "/crises/"), queries(lead, "/")
+    for status in more_models(2):
+        pipeline.run(4, 12, external_id=status.checkpoint.slug, checkpoint=status.checkpoint.slug)
+    assert Crisis.objects.count() == 3
+    assert (queries(lead, "/crises/"), queries(lead, "/")) == (one, overview)

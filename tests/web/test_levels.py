@@ -129,3 +129,11 @@ def test_the_labs_determination_is_shown_beside_our_reading(lead, crisis):
     assert "Lab: below alert" in text
     assert "5 Jan 2026" in text
     assert "differs" in text
+
+
+def test_the_number_of_queries_of_the_list_does_not_depend_on_the_levels(lead, level):
+    one = queries(lead, "/levels/")
+    for number in range(2):
+        level.pk, level.slug, level.key = None, f"more-{number}", f"small-1.0.more-{number}"
+        level.save()
+    assert queries(lead, "/levels/") == one

@@ -1,6 +1,7 @@
 """Schedule an evaluation: a command that a worker starts by itself whenever it is due."""
 
-from argparse import REMAINDER, ArgumentParser
+import shlex
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -24,9 +25,10 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=int, default=3600, metavar="SECONDS")
         parser.add_argument("--stop", action="store_true", help="keep the schedule but start nothing more")
         parser.add_argument(
-            "command",
-            nargs=REMAINDER,
-            help="after --, the program and its arguments; {python}, {base}, {checkpoint}, {evaluation} and {out} are filled in",
+            "--run",
+            default="",
+            metavar="COMMAND",
+            help="the program and its arguments, quoted as one; {python}, {base}, {checkpoint}, {evaluation} and {out} are filled in",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,9 +43,9 @@ class Command(BaseCommand):
         return f"{name} is stopped; its results stay."
 
     def _save(self, options: dict[str, Any]) -> str:
-        command = [word for word in options["command"] if word != "--"]
+        command = shlex.split(options["run"])
         if not command or not (options["every"] or 0) > 0 or not options["evaluation"] or not options["checkpoint"]:
-            raise CommandError("Give --evaluation, --checkpoint, --every (1 minute or more) and, after --, the command to run.")
+            raise CommandError("Give --evaluation, --checkpoint, --every (1 minute or more) and --run with the command.")
         try:
             evaluation = find_evaluation(options["evaluation"])
         except UnknownEvaluation as wrong:
