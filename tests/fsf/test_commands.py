@@ -80,7 +80,7 @@ def test_a_changed_file_under_the_same_version_is_refused(tmp_path):
 
 def test_a_schedule_is_made_due_now_and_stopped(small, aurora):
     told = said(
-        "make_schedule", "Nightly CTF", "--evaluation", "ctf@1", "--checkpoint", "aurora-1", "--every", "60", "--", "{python}", "run.py"
+        "make_schedule", "Nightly CTF", "--evaluation", "ctf@1", "--checkpoint", "aurora-1", "--every", "60", "--run", "{python} run.py"
     )
     schedule = EvalSchedule.objects.get()
     assert "due now" in told
@@ -91,8 +91,8 @@ def test_a_schedule_is_made_due_now_and_stopped(small, aurora):
 
 def test_a_schedule_without_a_command_or_of_an_unknown_evaluation_is_refused(small, aurora):
     words = ("make_schedule", "Nightly CTF", "--checkpoint", "aurora-1", "--every", "60")
-    with pytest.raises(CommandError, match="after --"):
+    with pytest.raises(CommandError, match="--run"):
         said(*words, "--evaluation", "ctf@1")
     with pytest.raises(CommandError, match="No evaluation 'other@1'"):
-        said(*words, "--evaluation", "other@1", "--", "true")
+        said(*words, "--evaluation", "other@1", "--run", "true")
     assert not EvalSchedule.objects.exists()
