@@ -20,7 +20,7 @@ check: .venv/.dev
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	FSF_ENV=production FSF_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') FSF_HOSTS=fsf.example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
+	FSF_ENV=production FSF_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') FSF_HOSTS=fsf.example.org EMAIL_URL=smtp://127.0.0.1:25 $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 lint: .venv/.dev
 	$(BIN)/ruff check --fix .

@@ -87,7 +87,7 @@ def _locked(crisis_id: int) -> Crisis:
     )
 
 
-def _move(crisis: Crisis, action: str, actor: Actor, now: dt.datetime, text: str, **fields: Any) -> Crisis:
+def move(crisis: Crisis, action: str, actor: Actor, now: dt.datetime, text: str, **fields: Any) -> Crisis:
     """One step of the table, with its timeline line and its audit entry."""
     before, crisis.state = crisis.state, after(crisis.state, action)
     for name, value in fields.items():
@@ -116,7 +116,7 @@ def acknowledge(*, crisis_id: int, actor: Actor, now: dt.datetime) -> Crisis:
     require(actor, "crises.acknowledge")
     crisis = _locked(crisis_id)
     lead_id = crisis.lead_id or actor.id
-    return _move(
+    return move(
         crisis, "acknowledge", actor, now, "Acknowledged.", acknowledged=now, acknowledged_by_id=actor.id, lead_id=lead_id, next_step=None
     )
 
@@ -125,7 +125,7 @@ def acknowledge(*, crisis_id: int, actor: Actor, now: dt.datetime) -> Crisis:
 def start(*, crisis_id: int, actor: Actor, now: dt.datetime) -> Crisis:
     """Work on the checklist begins."""
     require(actor, "crises.start")
-    return _move(_locked(crisis_id), "start", actor, now, "Mitigation started.")
+    return move(_locked(crisis_id), "start", actor, now, "Mitigation started.")
 
 
 @transaction.atomic
@@ -148,7 +148,7 @@ def declare_ready(*, crisis_id: int, actor: Actor, now: dt.datetime) -> Crisis:
     readiness = checklists.readiness_of(crisis.checklist_id, now)
     if not readiness.ready:
         raise NotReady(f"{crisis.ref} is not ready. {readiness.sentence} {_open_items(crisis, readiness)}")
-    return _move(crisis, "ready", actor, now, f"Declared ready: {readiness.sentence}", ready=now)
+    return move(crisis, "ready", actor, now, f"Declared ready: {readiness.sentence}", ready=now)
 
 
 def _open_items(crisis: Crisis, readiness: Readiness) -> str:
@@ -160,7 +160,7 @@ def _open_items(crisis: Crisis, readiness: Readiness) -> str:
 def close(*, crisis_id: int, reason: str, actor: Actor, now: dt.datetime) -> Crisis:
     """End a crisis whose plan is ready, with the reason."""
     require(actor, "crises.close")
-    return _move(_locked(crisis_id), "close", actor, now, f"Closed: {_reason(reason)}", closed=now)
+    return move(_locked(crisis_id), "close", actor, now, f"Closed: {_reason(reason)}", closed=now)
 
 
 @transaction.atomic
@@ -170,7 +170,7 @@ def reopen(*, crisis_id: int, reason: str, actor: Actor, now: dt.datetime) -> Cr
     text = f"Reopened: {_reason(reason)}"
     try:
         with transaction.atomic():
-            return _move(_locked(crisis_id), "reopen", actor, now, text, closed=None, ready=None)
+            return move(_locked(crisis_id), "reopen", actor, now, text, closed=None, ready=None)
     except IntegrityError:
         raise NotPossible("Another crisis for this model and level is live; work there.") from None
 
@@ -185,7 +185,7 @@ def escalate(*, crisis_id: int, reason: str, actor: Actor, now: dt.datetime) -> 
 def call_again(*, crisis: Crisis, why: str, actor: Actor, now: dt.datetime) -> Crisis:
     """The escalation itself, by a person or by the clock: count it, write it down, queue the mails."""
     count = crisis.escalations + 1
-    _move(crisis, "escalate", actor, now, f"Escalated: {why}", escalations=count)
+    move(crisis, "escalate", actor, now, f"Escalated: {why}", escalations=count)
     readiness = checklists.readiness_of(crisis.checklist_id, now)
     outbox.queue(
         event="crisis.escalated",

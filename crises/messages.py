@@ -22,6 +22,7 @@ class Brief:
     model: str
     checkpoint: str
     acknowledge_by: dt.datetime
+    acknowledged: bool
     illustrative: bool
 
 
@@ -29,6 +30,7 @@ class CrisisRow(Protocol):
     """The attributes of a stored crisis that a mail needs."""
 
     pk: Any
+    state: str
     severity: str
     illustrative: bool
     acknowledge_by: dt.datetime
@@ -52,6 +54,7 @@ def brief(crisis: CrisisRow) -> Brief:
         model=crisis.model.name,
         checkpoint=crisis.checkpoint.name,
         acknowledge_by=crisis.acknowledge_by,
+        acknowledged=crisis.state != "opened",
         illustrative=crisis.illustrative,
     )
 
@@ -90,7 +93,7 @@ def crossing(*, crisis: Brief, kind: str, reading: dict[str, Any], run: str, rea
         headline=f"{crisis.checkpoint} scored {number(shown['point'])} on {reading['evaluation']}: "
         f"the {kind} {line_word} of {crisis.level} ({shown['comparator']} {number(shown['value'])}) is reached.",
         situation=f"{readiness} Managed crisis {crisis.ref} {'is open' if opened else 'was joined'}.",
-        ask=f"Review and acknowledge by {at(crisis.acknowledge_by)}; after that it escalates by itself.",
+        ask=_ask(crisis),
         facts=[
             ["Score", _scored(shown)],
             ["Lines", drawn],
@@ -98,12 +101,17 @@ def crossing(*, crisis: Brief, kind: str, reading: dict[str, Any], run: str, rea
             ["Evaluation", reading["evaluation"]],
             ["Result", run],
             ["Framework", crisis.framework],
-            ["Acknowledge by", at(crisis.acknowledge_by)],
         ],
         bar=_bar(lines),
         **_common(crisis, site),
         severity=kind,
     )
+
+
+def _ask(crisis: Brief) -> str:
+    if crisis.acknowledged:
+        return f"{crisis.ref} is being worked on: look at what this crossing adds to its plan."
+    return f"Review and acknowledge by {at(crisis.acknowledge_by)}; after that it escalates by itself."
 
 
 def escalation(*, crisis: Brief, why: str, readiness: str, subject: str, site: str) -> Message:

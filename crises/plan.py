@@ -5,8 +5,9 @@ import datetime as dt
 from django.db import transaction
 
 from accounts.roles import Actor, Refused
-from crises.lifecycle import note
+from crises.lifecycle import move, note
 from crises.models import Crisis
+from crises.states import READY
 from mitigations import checklists
 from mitigations.models import ChecklistItem, Evidence, SignOff
 
@@ -34,10 +35,8 @@ def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor
     crisis = _live(item_id)
     evidence = checklists.attach_evidence(item_id=item_id, summary=summary, link=link, sha256=sha256, actor=actor, now=now)
     note(crisis=crisis, kind="evidence", text=f"Evidence for '{evidence.item.what}': {evidence.summary}", author=actor.name, now=now)
-    if crisis.state == "ready":
-        crisis.state, crisis.ready = "mitigating", None
-        crisis.save(update_fields=["state", "ready"])
-        note(crisis=crisis, kind="state", text="Back to mitigating: evidence changed after the plan was ready.", author="system", now=now)
+    if crisis.state == READY:
+        move(crisis, "evidence", actor, now, "Back to mitigating: evidence changed after the plan was ready.", ready=None)
     return evidence
 
 

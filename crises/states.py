@@ -2,7 +2,7 @@
 
 A crossing opens it. A person acknowledges it, the team starts mitigating, the lead declares the plan ready once every measure is
 signed off, and closes it with a reason. Escalating calls more people and moves nothing. A further crossing joins a live crisis and
-takes a plan that was ready back to work; reopening does the same by hand.
+takes a plan that was ready back to work; so does new evidence, and reopening by hand.
 """
 
 from accounts.roles import Refused
@@ -14,8 +14,16 @@ TABLE: dict[str, dict[str, str]] = {
     OPENED: {"acknowledge": ACKNOWLEDGED, "escalate": OPENED, "join": OPENED},
     ACKNOWLEDGED: {"start": MITIGATING, "escalate": ACKNOWLEDGED, "join": ACKNOWLEDGED},
     MITIGATING: {"ready": READY, "escalate": MITIGATING, "join": MITIGATING},
-    READY: {"close": CLOSED, "reopen": MITIGATING, "escalate": READY, "join": MITIGATING},
+    READY: {"close": CLOSED, "reopen": MITIGATING, "escalate": READY, "join": MITIGATING, "evidence": MITIGATING},
     CLOSED: {"reopen": MITIGATING},
+}
+DONE = {
+    "acknowledge": "acknowledged",
+    "start": "started",
+    "ready": "declared ready",
+    "close": "closed",
+    "reopen": "reopened",
+    "escalate": "escalated",
 }
 BY_PEOPLE = ("acknowledge", "start", "ready", "close", "reopen", "escalate")
 
@@ -28,7 +36,7 @@ def after(state: str, action: str) -> str:
     """The state that an action leads to; raises NotPossible, naming the state, the action and what is possible."""
     if (found := TABLE[state].get(action)) is None:
         possible = ", ".join(allowed_actions(state))
-        raise NotPossible(f"A crisis that is {state} cannot {action}; possible now: {possible}.")
+        raise NotPossible(f"A crisis that is {state} cannot be {DONE.get(action, action)}; possible now: {possible}.")
     return found
 
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
 ENV = env.str("FSF_ENV", "embedded")
+if ENV not in {"embedded", "production"}:
+    raise ImproperlyConfigured(f"FSF_ENV is {ENV!r}; it is 'embedded' or 'production'.")
 PRODUCTION = ENV == "production"
 TESTING = "pytest" in sys.modules
 DEBUG = env.bool("FSF_DEBUG", False)
@@ -109,13 +112,19 @@ def _database() -> dict[str, Any]:
     if found["ENGINE"].endswith("sqlite3"):
         pragmas = "journal_mode=WAL synchronous=FULL foreign_keys=ON recursive_triggers=ON cache_size=-32000"
         found["OPTIONS"] = {
+            **found.get("OPTIONS", {}),
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "".join(f"PRAGMA {pragma};" for pragma in pragmas.split()),
         }
     else:
         pool: dict[str, Any] = {"min_size": 2, "max_size": env.int("FSF_POOL", 8), "timeout": 10}
-        found["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 2, **({} if TESTING else {"pool": pool})}
+        found["OPTIONS"] = {
+            **found.get("OPTIONS", {}),
+            "server_side_binding": True,
+            "prepare_threshold": 2,
+            **({} if TESTING else {"pool": pool}),
+        }
     return found
 
 
@@ -221,7 +230,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "answer-unanswered": {"task": "crises.sweep", "schedule": 10.0},
 }
 
-EMAIL_URL = env.str("EMAIL_URL", "")
+# In production alerts must reach people: without an address of a mail server it does not start.
+EMAIL_URL = env.str("EMAIL_URL") if PRODUCTION else env.str("EMAIL_URL", "")
 if EMAIL_URL:
     vars().update(env.email_url("EMAIL_URL"))
     EMAIL_TIMEOUT = 10

@@ -132,7 +132,7 @@ def _stale(facts: LevelFacts, now: dt.datetime) -> Reason | None:
     days = (now - facts.taken).days
     if days <= facts.retest_days:
         return None
-    detail = f"{facts.level}: the newest evidence is {days} days old; it counts for {facts.retest_days}."
+    detail = f"{facts.level}: the evidence it rests on is {days} days old; it counts for {facts.retest_days}."
     return Reason(Verdict.UNKNOWN, facts.level, "stale", detail)
 
 

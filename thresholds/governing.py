@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from thresholds.models import Framework, Threshold
 
+_kept: dict[int, tuple[tuple[str, dt.datetime], list[Threshold]]] = {}
+
 
 def in_force(frameworks: Iterable[Framework], on: dt.date) -> list[Framework]:
     """Of each framework the newest version effective by that day, or its first version where all came later."""
@@ -23,18 +25,15 @@ def governing(developer: str, on: dt.date) -> list[Framework]:
 def lines_of(framework: Framework) -> list[Threshold]:
     """Every line of a framework version, with its level and evaluation, in the order of the file; not to be changed by the caller.
 
-    A version never changes, so its lines are read once per process. The framework's own row is read for every judgement, and
-    lines kept for another row than that one (its content and the moment it was loaded) are never used.
+    A version never changes, so a process reads its lines once. `framework` is read from the database for each judgement: lines
+    that were kept for a row of other content, or loaded at another moment, are read again.
     """
-    stamp, lines = _kept.get(framework.pk, (None, []))
-    if stamp != (framework.digest, framework.loaded):
-        stamp = (framework.digest, framework.loaded)
-        lines = list(Threshold.objects.select_related("level__framework", "evaluation").filter(level__framework=framework).order_by("pk"))
-        _kept[framework.pk] = (stamp, lines)
-    return lines
-
-
-_kept: dict[int, tuple[tuple[str, dt.datetime], list[Threshold]]] = {}
+    stamp = (framework.digest, framework.loaded)
+    kept = _kept.get(framework.pk)
+    if kept is None or kept[0] != stamp:
+        lines = Threshold.objects.select_related("level__framework", "evaluation").filter(level__framework=framework)
+        kept = _kept[framework.pk] = (stamp, list(lines.order_by("pk")))
+    return kept[1]
 
 
 def lines_for(*, evaluation_id: int, developer: str, on: dt.date) -> list[Threshold]:

@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ CRISIS = Brief(
     model="Gemini 3 Pro",
     checkpoint="Gemini 3 Pro",
     acknowledge_by=BY,
+    acknowledged=False,
     illustrative=True,
 )
 LINE = {
@@ -53,6 +55,12 @@ def test_a_crossing_mail_says_what_happened_with_numbers_then_readiness_then_wha
     assert "acknowledge by" in message.ask
     assert message.link == "https://fsf.example.org/crises/3/"
     assert message.illustrative
+
+
+def test_a_mail_of_a_crisis_that_is_worked_on_does_not_ask_to_acknowledge_again():
+    message = mail(crisis=replace(CRISIS, acknowledged=True), opened=False)
+    assert "acknowledge" not in message.ask
+    assert message.situation.endswith("CR-3 was joined.")
 
 
 def test_a_mail_about_a_critical_line_shows_that_line():

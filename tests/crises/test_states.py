@@ -26,12 +26,12 @@ def test_escalating_moves_nothing():
 
 def test_a_crisis_cannot_be_closed_before_it_is_ready():
     for state in ("opened", "acknowledged", "mitigating", "closed"):
-        with pytest.raises(NotPossible, match="cannot close"):
+        with pytest.raises(NotPossible, match="cannot be closed"):
             after(state, "close")
 
 
 def test_what_is_not_in_the_table_is_refused_by_name_with_what_is_possible():
-    with pytest.raises(NotPossible, match=r"opened cannot ready; possible now: acknowledge, escalate\."):
+    with pytest.raises(NotPossible, match=r"opened cannot be declared ready; possible now: acknowledge, escalate\."):
         after("opened", "ready")
 
 

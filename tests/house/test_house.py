@@ -37,33 +37,33 @@ def test_no_migration_is_missing():
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
+PRODUCTION = {
+    "FSF_ENV": "production",
+    "FSF_SECRET_KEY": secrets.token_urlsafe(64),
+    "FSF_HOSTS": "fsf.example.org",
+    "EMAIL_URL": "smtp://127.0.0.1:25",
+}
+
+
+def checked(folder, *words, without="", **changes):
+    env = {**os.environ, **PRODUCTION, "FSF_VAR": str(folder), **changes}
+    env.pop(without, None)
+    return subprocess.run([sys.executable, "manage.py", "check", *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
 def test_production_settings_pass_the_deployment_checks(tmp_path):
-    production = {
-        "FSF_ENV": "production",
-        "FSF_SECRET_KEY": secrets.token_urlsafe(64),
-        "FSF_HOSTS": "fsf.example.org",
-        "FSF_VAR": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        cwd=ROOT,
-        env={**os.environ, **production},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = checked(tmp_path, "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_production_refuses_to_start_without_a_secret_key(tmp_path):
-    env = {key: value for key, value in os.environ.items() if key != "FSF_SECRET_KEY"}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env={**env, "FSF_ENV": "production", "FSF_HOSTS": "fsf.example.org", "FSF_VAR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize("name", ["FSF_SECRET_KEY", "FSF_HOSTS", "EMAIL_URL"])
+def test_production_refuses_to_start_without(name, tmp_path):
+    done = checked(tmp_path, without=name)
     assert done.returncode != 0
-    assert "FSF_SECRET_KEY" in done.stderr
+    assert name in done.stderr
+
+
+def test_a_misspelt_environment_is_refused_and_never_runs_unprotected(tmp_path):
+    done = checked(tmp_path, FSF_ENV="prod")
+    assert done.returncode != 0
+    assert "'embedded' or 'production'" in done.stderr

@@ -1,0 +1,79 @@
+"""Which lines judge a run, and that lines kept in memory are never out of date."""
+
+import datetime as dt
+from operator import attrgetter
+
+import msgspec
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from fsf.management.commands.load_framework import load_with_plans
+from tests.conftest import FIXTURES
+from thresholds import library
+from thresholds.governing import governing, in_force, lines_for, lines_of
+from thresholds.models import Framework, Threshold
+
+DAY = dt.date(2026, 1, 1)
+
+
+def version(number, day):
+    return Framework(slug="gdm-fsf", version=number, effective_from=day)
+
+
+def small_again(number, day, alert):
+    """The small framework in another version with another alert line."""
+    content = library.read_file(FIXTURES / "small-1.0.yaml")
+    about = msgspec.structs.replace(content.framework, version=number, effective_from=day)
+    (level,) = content.levels
+    lines = [msgspec.structs.replace(line, value=alert if line.kind == "alert" else line.value) for line in level.thresholds]
+    return msgspec.structs.replace(content, framework=about, levels=[msgspec.structs.replace(level, thresholds=lines)])
+
+
+@pytest.mark.parametrize(
+    ("on", "chosen"),
+    [(dt.date(2024, 1, 1), "1"), (dt.date(2025, 2, 4), "2"), (dt.date(2025, 9, 21), "2"), (dt.date(2025, 9, 22), "3")],
+)
+def test_the_newest_version_effective_by_the_day_governs_or_else_the_first(on, chosen):
+    versions = [version("3", dt.date(2025, 9, 22)), version("1", dt.date(2024, 5, 17)), version("2", dt.date(2025, 2, 4))]
+    assert [framework.version for framework in in_force(versions, on)] == [chosen]
+
+
+@pytest.mark.django_db
+def test_lines_come_by_level_and_kind_whatever_the_spelling_of_the_developer(small):
+    evaluation = Threshold.objects.first().evaluation
+    lines = lines_for(evaluation_id=evaluation.pk, developer="NORTHWIND", on=DAY)
+    assert [(line.kind, line.value) for line in lines] == [("alert", 0.2), ("critical", 0.5)]
+    assert lines_for(evaluation_id=evaluation.pk, developer="Eastwind", on=DAY) == []
+    assert lines_for(evaluation_id=evaluation.pk + 1, developer="Northwind", on=DAY) == []
+
+
+@pytest.mark.django_db
+def test_the_lines_of_a_version_are_read_once(small):
+    first = lines_of(small)
+    with CaptureQueriesContext(connection) as captured:
+        (framework,) = governing("Northwind", DAY)
+        assert lines_of(framework) == first
+        assert {line.level.framework.key for line in first} == {"small-1.0"}
+        assert {line.evaluation.key for line in first} == {"ctf@1"}
+    assert len(captured) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("changed", [{"digest": "0" * 64}, {"loaded": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}])
+def test_lines_kept_for_another_row_of_the_same_number_are_read_again(small, changed):
+    lines_of(small)
+    Threshold.objects.filter(kind="alert").update(value=0.1)
+    Framework.objects.update(**changed)
+    assert sorted(map(attrgetter("value"), lines_of(Framework.objects.get()))) == [0.1, 0.5]
+
+
+@pytest.mark.django_db
+def test_a_post_is_judged_by_a_version_loaded_after_the_post_before_it(pipeline, small, aurora, ada):
+    before = pipeline.run(6, 200, external_id="before").json()["verdicts"]
+    load_with_plans(small_again("2.0", dt.date(2021, 1, 1), alert=0.03))
+    after = pipeline.run(6, 200, external_id="after").json()["verdicts"]
+    assert [(verdict["level"], verdict["value"], verdict["state"]) for verdict in (before[0], after[0])] == [
+        ("small-1.0.uplift", 0.2, "clear"),
+        ("small-2.0.uplift", 0.03, "alert"),
+    ]
