@@ -19,7 +19,7 @@ from django.db.models import Q
 from accounts.models import ApiToken, ServiceAccount
 from accounts.roles import Refused
 
-SCOPES = ("runs:write", "read", "gate:read", "catalogue:write")
+SCOPES = ("runs:write", "read", "gate:read", "catalogue:write", "determinations:write")
 DEFAULT_DAYS, MOST_DAYS = 90, 365
 SEEN_GRAIN = dt.timedelta(minutes=1)
 

@@ -155,6 +155,7 @@ def verdicts(judged: Judged) -> list[dict[str, Any]]:
             "state": row.state,
             "critical_ruled_out": row.critical_ruled_out,
             "illustrative": line["illustrative"],
+            "missing": judged.missing,
             "message": " ".join(filter(None, (row.message, line["note"]))),
         }
         for line in row.readings

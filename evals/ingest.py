@@ -38,12 +38,11 @@ class Recorded:
     results: tuple[EvalResult, ...] = ()
 
 
-@transaction.atomic(savepoint=False)
 def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged: dt.datetime | None = None) -> Recorded:
     """Store a run with its results and an audit entry; `judged` is for a caller that judges it in the same transaction.
 
     Raises InvalidSubmission where a name is unknown or the content cannot be of this evaluation, ContentDiffers where
-    the identity (producer, external id) is taken by other content.
+    the identity (producer, external id) is taken by other content; a surrounding transaction stays usable after either.
     """
     content = digest(submission)
     known = list(EvalRun.objects.filter(producer=submission.producer.name, external_id=submission.external_id).order_by("-revision"))
@@ -56,24 +55,29 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged
     run = _build(submission, checkpoint, evaluation, now)
     run.digest, run.posted_by, run.judged = content, f"{actor.kind}:{actor.name}", judged
     run.supersedes, run.revision = supersedes, supersedes.revision + 1 if supersedes else 1
+    return Recorded(run, created=True, results=_store(run, submission.measurements, actor, now))
+
+
+@transaction.atomic(savepoint=False)
+def _store(run: EvalRun, measurements: list[Item], actor: Actor, now: dt.datetime) -> tuple[EvalResult, ...]:
     run.save(force_insert=True)
-    results = tuple(EvalResult.objects.bulk_create([_result(run, item) for item in submission.measurements]))
+    results = EvalResult.objects.bulk_create([_result(run, item) for item in measurements])
     log.record(
         action="evals.run.record",
         about=f"run:{run.pk}",
         actor=actor,
         now=now,
         data={
-            "checkpoint": checkpoint.slug,
-            "evaluation": evaluation.key,
+            "checkpoint": run.checkpoint.slug,
+            "evaluation": run.evaluation.key,
             "producer": run.producer,
             "external_id": run.external_id,
-            "digest": content,
+            "digest": run.digest,
             "status": run.status,
-            "supersedes": supersedes.pk if supersedes else None,
+            "supersedes": run.supersedes_id,
         },
     )
-    return Recorded(run, created=True, results=results)
+    return tuple(results)
 
 
 @transaction.atomic

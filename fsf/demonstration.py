@@ -182,7 +182,13 @@ def changes(posted: Posted, names: dict[str, str]) -> Iterator[str]:
         if verdict["state"] != verdict["state_before"]:
             change = f"{words(verdict['state_before'])} -> {words(verdict['state']).upper()}"
             who = f"{posted.run['completed']}  {names[posted.run['checkpoint']]:<26.26} {verdict['level_name']:<27.27}"
-            yield f"  {who} {change:<26} {numbers(verdict)}{_caused(posted.reply)}"
+            yield f"  {who} {change:<26} {numbers(verdict)}{_caused(posted.reply)}{_waiting(verdict)}"
+
+
+def _waiting(verdict: dict[str, Any]) -> str:
+    """Why a level is not clear although this line was ruled out: other evaluations have not been read."""
+    count = len(verdict["missing"])
+    return f"  {count} more evaluation{'' if count == 1 else 's'} needed" if verdict["state"] == "inconclusive" and count else ""
 
 
 def _caused(reply: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ class LevelFacts:
     has_critical: bool
     illustrative: bool
     reported: str
+    reported_on: dt.date | None
     reported_clear: bool
     differs: bool
 
@@ -127,12 +128,16 @@ def _missing(facts: LevelFacts, line: str) -> Reason | None:
 
 
 def _stale(facts: LevelFacts, now: dt.datetime) -> Reason | None:
-    if not facts.has_lines or facts.taken is None:
+    """Evidence grows old, and so does what a lab determined where there is no line to read evidence by."""
+    rests_on = facts.taken.date() if facts.taken else None
+    if not facts.has_lines:
+        rests_on = facts.reported_on if facts.reported_clear else None
+    if rests_on is None:
         return None
-    days = (now - facts.taken).days
+    days = (now.date() - rests_on).days
     if days <= facts.retest_days:
         return None
-    detail = f"{facts.level}: the evidence it rests on is {days} days old; it counts for {facts.retest_days}."
+    detail = f"{facts.level}: what it rests on is {days} days old; it counts for {facts.retest_days}."
     return Reason(Verdict.UNKNOWN, facts.level, "stale", detail)
 
 

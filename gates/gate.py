@@ -90,6 +90,7 @@ def _facts(level: CapabilityLevel, status: LevelStatus | None) -> LevelFacts:
         has_critical=any(line.kind in {"critical", "rule_out"} for line in lines),
         illustrative=any(line.illustrative for line in lines),
         reported=row.reported,
+        reported_on=row.reported_on,
         reported_clear=bool(row.reported) and row.reported not in REACHED,
         differs=row.differs,
     )

@@ -195,6 +195,7 @@ def quick_passwords(settings):
 
 @pytest.fixture(autouse=True)
 def own_mail_folder(tmp_path, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, and nobody's secret
     settings.EMAIL_BACKEND = "alerts.channels.eml.EmlBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
 

@@ -21,11 +21,12 @@ from thresholds.verdicts import Decision, Line, Policy, Reading, decide
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one run did to one level."""
+    """What one run did to one level; `missing` names evaluations that the level needs and no complete run has read yet."""
 
     assessment: Assessment
     status: LevelStatus
     crossing: Crossing | None
+    missing: list[str]
 
 
 @transaction.atomic(savepoint=False)
@@ -71,7 +72,7 @@ def _assess_level(run: EvalRun, result: EvalResult | None, level: CapabilityLeve
         message=explain(decision.message, illustrative=reading["illustrative"], complete=run.complete, missing=summary.missing),
     )
     status.save()
-    return Judged(status.assessment, status, cross(status, status.assessment, before, now))
+    return Judged(status.assessment, status, cross(status, status.assessment, before, now), list(summary.missing))
 
 
 def _corrected_since(run: EvalRun, now: dt.datetime) -> bool:

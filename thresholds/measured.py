@@ -69,9 +69,7 @@ def _from_counts(run: EvalRun, result: EvalResult, solved: float, total: int) ->
     missing = missing_of(run, total)
     samples = max(total, min(run.planned or 0, total + missing))
     n_tasks = min(filter(None, (samples, result.n_tasks, run.evaluation.n_tasks)))
-    solved_tasks = solved * n_tasks / samples
-    errored = min(ceil(missing * n_tasks / samples), floor(n_tasks - solved_tasks))
-    return _declared(run.evaluation, solved=solved_tasks, total=n_tasks, errored=errored)
+    return _declared(run.evaluation, solved=solved, total=samples, errored=min(missing, floor(samples - solved)), n_tasks=n_tasks)
 
 
 def _missing_tasks(run: EvalRun, n_tasks: int | None) -> int:

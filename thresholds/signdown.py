@@ -24,7 +24,7 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
     if not reason.strip():
         raise Refused("Say why the state is signed down; the reason is kept with the signature.")
     status = LevelStatus.objects.select_for_update(of=("self",)).select_related("level", "checkpoint").get(pk=status_id)
-    if not status.latched or status.reading_state not in {"clear", "watch"}:
+    if not status.latched or status.reading_state != "clear":
         raise NothingToSignDown(
             f"{status.checkpoint} at {status.level} stands at {status.state} and the newest evidence says {status.reading_state}: "
             "a state is signed down only once complete evidence rules the line out."

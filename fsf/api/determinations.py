@@ -12,7 +12,7 @@ from thresholds.reported import record_determination
 
 
 class Determinations(APIView):
-    scopes = {"POST": "runs:write"}
+    scopes = {"POST": "determinations:write"}
 
     @extend_schema(request=DeterminationBody, responses={201: DeterminationBody, 200: DeterminationBody, 400: ProblemShape})
     def post(self, request: Request) -> Response:

@@ -107,6 +107,9 @@ class VerdictShape(serializers.Serializer[Any]):
     state = serializers.CharField()
     critical_ruled_out = serializers.BooleanField()
     illustrative = serializers.BooleanField(help_text="the lab has not published its line")
+    missing = serializers.ListField(
+        child=serializers.CharField(), help_text="evaluations that the level needs and no complete run has read"
+    )
     message = serializers.CharField()
 
 

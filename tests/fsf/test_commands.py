@@ -2,12 +2,14 @@ import io
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import ApiToken, User
 from accounts.tokens import InvalidToken, verify
 from audit.models import Entry
 from evals.models import EvalSchedule
+from tests.conftest import append_only
 from thresholds import library
 from thresholds.models import Framework
 
@@ -96,3 +98,25 @@ def test_a_schedule_without_a_command_or_of_an_unknown_evaluation_is_refused(sma
     with pytest.raises(CommandError, match="No evaluation 'other@1'"):
         said(*words, "--evaluation", "other@1", "--run", "true")
     assert not EvalSchedule.objects.exists()
+
+
+def test_the_audit_log_is_verified_from_the_command_line(small):
+    assert f"holds: {Entry.objects.count()} entries" in said("verify_audit")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_changed_audit_entry_is_found_and_named(small):
+    with connection.schema_editor() as editor:
+        for statement in append_only.SQLITE_BACK if connection.vendor == "sqlite" else append_only.POSTGRES_BACK:
+            editor.execute(statement)
+        editor.execute("UPDATE audit_entry SET actor = 'nobody' WHERE seq = 1")
+    err = io.StringIO()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            call_command("verify_audit", stderr=err)
+    finally:
+        with connection.schema_editor() as editor:
+            for statement in append_only.SQLITE if connection.vendor == "sqlite" else append_only.POSTGRES:
+                editor.execute(statement)
+    assert ended.value.code == 1
+    assert "broken at entry 1" in err.getvalue()

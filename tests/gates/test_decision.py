@@ -17,6 +17,7 @@ CLEAR = LevelFacts(
     has_critical=True,
     illustrative=False,
     reported="",
+    reported_on=None,
     reported_clear=False,
     differs=False,
 )
@@ -53,7 +54,9 @@ def test_a_watch_with_the_critical_level_ruled_out_passes():
 
 def test_a_level_without_lines_passes_only_on_a_clear_determination():
     level = replace(CLEAR, has_lines=False, state="no_result", taken=None)
-    assert ask(replace(level, reported="below", reported_clear=True)) == ("pass", [])
+    below = replace(level, reported="below", reported_clear=True, reported_on=NOW.date())
+    assert ask(below) == ("pass", [])
+    assert ask(replace(below, reported_on=NOW.date() - dt.timedelta(days=91))) == ("unknown", ["stale"])
     assert ask(replace(level, reported="alert")) == ("unknown", ["no_line"])
 
 
