@@ -34,8 +34,8 @@ class User(AbstractUser):
         return "".join(part[0] for part in self.display_name.split()[:2]).upper()
 
     def as_actor(self) -> Actor:
-        """This person as the actor of an operation."""
-        return Actor(Kind.PERSON, self.display_name, self.pk, Role(self.role))
+        """This person as the actor of an operation; a deactivated one has no role and may do nothing."""
+        return Actor(Kind.PERSON, self.display_name, self.pk, Role(self.role) if self.is_active else None)
 
 
 class ServiceAccount(models.Model):

@@ -63,6 +63,8 @@ class NotAllowed(Refused):
 
 def require(actor: Actor, action: str) -> int:
     """The id of the acting person; raises NotAllowed unless the actor is a person whose role allows the action."""
+    if actor.kind is Kind.PERSON and actor.role is None:
+        raise NotAllowed(actor, action, f"The account of {actor.name} is not active; '{action}' was not done.")
     if actor.kind is not Kind.PERSON or actor.role is None or actor.id is None:
         raise NotAllowed(actor, action, f"'{action}' must be done by a named person; {actor.name} is a {actor.kind} account.")
     if action not in ALLOWED[actor.role]:

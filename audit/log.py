@@ -75,13 +75,13 @@ def _append(entries: Sequence[Entry]) -> None:
     if not entries:
         return
     with transaction.atomic(savepoint=False):
-        head = Head.objects.select_for_update().get(pk=1)
+        head = Head.objects.select_for_update().get()
         for entry in entries:
             entry.seq, entry.previous_hash = head.seq + 1, head.hash
             entry.hash = entry_hash(_fields(entry))
             head.seq, head.hash = entry.seq, entry.hash
         Entry.objects.bulk_create(entries)
-        head.save(force_update=True)
+        Head.objects.update(seq=head.seq, hash=head.hash)
 
 
 def _pairs() -> Iterator[tuple[dict[str, Any], str]]:

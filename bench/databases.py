@@ -39,7 +39,7 @@ def place(folder: Path) -> Iterator[Place]:
     """A new, empty database, and its end."""
     url = server()
     if url is None:
-        yield Place(f"sqlite:///{folder / 'bench.sqlite3'}", "SQLite (no PostgreSQL server was found)", workers=1)
+        yield Place(f"sqlite:///{folder / 'bench.sqlite3'}", "SQLite", workers=1)
         return
     name = f"fsf_bench_{os.getpid()}"
     with psycopg.connect(url, autocommit=True) as connection:

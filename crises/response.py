@@ -64,9 +64,9 @@ def _receive(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
     return Answer(reply, created=recorded.created, ring=bool(reply["alerts_queued"]))
 
 
-def unanswered(*, limit: int = 100) -> list[int]:
-    """Ids of runs that came by another door (a scheduled job, a bulk import, a restored backup) and were not answered yet."""
-    return list(EvalRun.objects.filter(judged__isnull=True).order_by("pk").values_list("pk", flat=True)[:limit])
+def unanswered(*, after: int = 0, limit: int = 100) -> list[int]:
+    """Ids, above `after`, of runs that came by another door (a scheduled job, an import, a restored backup) and were not answered yet."""
+    return list(EvalRun.objects.filter(judged__isnull=True, pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
@@ -102,9 +102,9 @@ def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, st
     return reply
 
 
-def unheard(*, limit: int = 100) -> list[int]:
-    """Ids of crossings without a crisis: an alert that stands again because the result that had ruled it out was withdrawn."""
-    return list(Crossing.objects.filter(crises__isnull=True).order_by("pk").values_list("pk", flat=True)[:limit])
+def unheard(*, after: int = 0, limit: int = 100) -> list[int]:
+    """Ids, above `after`, of crossings without a crisis: an alert that stands again, for what had ruled it out was withdrawn."""
+    return list(Crossing.objects.filter(crises__isnull=True, pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def respond_to_crossing(*, crossing_id: int, now: dt.datetime) -> int:
@@ -156,7 +156,7 @@ def verdicts(judged: Judged) -> list[dict[str, Any]]:
             "critical_ruled_out": row.critical_ruled_out,
             "illustrative": line["illustrative"],
             "missing": judged.missing,
-            "message": " ".join(filter(None, (row.message, line["note"]))),
+            "message": row.message if line["note"] in row.message else f"{row.message} On this line: {line['note']}.",
         }
         for line in row.readings
     ]

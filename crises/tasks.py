@@ -1,7 +1,8 @@
 """What the clock does for crises: answer runs that came by another door, and call again where nobody acknowledged."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 
 from celery import shared_task
@@ -10,6 +11,7 @@ from django.utils import timezone
 from alerts.tasks import nudge
 from crises import escalation, response
 
+LONGEST = 20  # seconds after which a pass leaves the next page to the pass after it
 logger = logging.getLogger(__name__)
 
 
@@ -17,12 +19,21 @@ logger = logging.getLogger(__name__)
 def sweep() -> int:
     """One pass; returns how many rows it acted on. Running it twice, or in two places, changes nothing but latency."""
     now = timezone.now()
-    answered = [reply for pk in response.unanswered() if (reply := _tried("run", response.respond_later, run_id=pk, now=now)) is not None]
-    heard = [pk for pk in response.unheard() if _tried("crossing", response.respond_to_crossing, crossing_id=pk, now=now)]
+    waiting = _each(response.unanswered)
+    answered = [reply for pk in waiting if (reply := _tried("run", response.respond_later, run_id=pk, now=now)) is not None]
+    heard = [pk for pk in _each(response.unheard) if _tried("crossing", response.respond_to_crossing, crossing_id=pk, now=now)]
     called = [pk for pk in escalation.overdue(now=now) if _tried("crisis", escalation.escalate_overdue, crisis_id=pk, now=now)]
     if heard or called or any(reply["alerts_queued"] for reply in answered):
         nudge()
     return len(answered) + len(heard) + len(called)
+
+
+def _each(look: Callable[..., list[int]]) -> Iterator[int]:
+    """Row after row, page after page, so that rows that cannot be acted on never hide those behind them."""
+    until, after = monotonic() + LONGEST, 0
+    while monotonic() < until and (page := look(after=after)):
+        yield from page
+        after = page[-1]
 
 
 def _tried(what: str, act: Callable[..., Any], **facts: Any) -> Any:

@@ -91,5 +91,5 @@ def _declared(evaluation: Evaluation, **measured: object) -> Measurement:
     }
     found = Measurement(**{**declared, **measured})  # type: ignore[arg-type]
     if found.icc_family and not found.family_sizes:  # nobody said which tasks belong together: at worst they all do
-        return replace(found, family_sizes=(len(found.solved_per_task or ()) or found.total or found.n_tasks or 1,))
+        return replace(found, family_sizes=(len(found.solved_per_task or ()) or found.n_tasks or found.total or 1,))
     return found

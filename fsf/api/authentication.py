@@ -2,11 +2,12 @@
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.models import ApiToken, ServiceAccount
-from accounts.roles import Actor, NotAllowed
+from accounts.roles import Actor
 from accounts.tokens import verify
 
 
@@ -32,7 +33,7 @@ class HasScope(BasePermission):
             return False
         wanted = getattr(view, "scopes", {}).get("GET" if request.method in {"HEAD", "OPTIONS"} else request.method)
         if wanted is not None and wanted not in request.auth.scopes:
-            raise NotAllowed(actor_of(request), wanted, f"The token {request.auth} has no scope '{wanted}'.")
+            raise PermissionDenied(f"The token {request.auth} has no scope '{wanted}'.")
         return True
 
 

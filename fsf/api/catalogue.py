@@ -13,10 +13,11 @@ from evals.catalogue import register_checkpoint, register_evaluation, register_m
 from evals.models import Checkpoint, Evaluation, FrontierModel
 from fsf.api.authentication import actor_of
 from fsf.api.paging import InOrder
-from fsf.api.shapes import CheckpointShape, EvaluationShape, ModelShape, ProblemShape
+from fsf.api.problems import answers
+from fsf.api.shapes import CheckpointShape, EvaluationShape, ModelShape
 
 SCOPES = {"GET": "read", "POST": "catalogue:write"}
-ANSWERS = {400: ProblemShape, 409: ProblemShape}
+ANSWERS = answers(400, 409)
 
 
 def _checked(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:

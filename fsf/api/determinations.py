@@ -7,14 +7,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from fsf.api.authentication import actor_of
-from fsf.api.shapes import DeterminationBody, ProblemShape
+from fsf.api.problems import answers
+from fsf.api.shapes import DeterminationBody
 from thresholds.reported import record_determination
 
 
 class Determinations(APIView):
     scopes = {"POST": "determinations:write"}
 
-    @extend_schema(request=DeterminationBody, responses={201: DeterminationBody, 200: DeterminationBody, 400: ProblemShape})
+    @extend_schema(request=DeterminationBody, responses={201: DeterminationBody, 200: DeterminationBody, **answers(400, 422)})
     def post(self, request: Request) -> Response:
         """Record a reported determination beside the product's own reading; the same again changes nothing."""
         body = DeterminationBody(data=request.data)

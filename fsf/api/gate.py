@@ -11,10 +11,12 @@ from rest_framework.views import APIView
 
 from evals.models import Checkpoint
 from fsf.api.authentication import actor_of
-from fsf.api.shapes import GateQuestion, GateShape, ProblemShape
+from fsf.api.problems import answers
+from fsf.api.shapes import GateQuestion, GateShape
 from gates.gate import may_deploy, record_decision
 
-ANSWERS = {200: GateShape, 400: ProblemShape, 404: ProblemShape}
+ASKED = ("checkpoint", "stage")
+ANSWERS = answers(400, 404)
 
 
 def _asked(data: Any) -> tuple[Checkpoint, str]:
@@ -30,14 +32,15 @@ class Gate(APIView):
     scopes = {"GET": "gate:read", "POST": "gate:read"}
 
     @extend_schema(
-        parameters=[GateQuestion, OpenApiParameter("stage", str, enum=["internal", "external"], required=True)], responses=ANSWERS
+        parameters=[GateQuestion, OpenApiParameter("stage", str, enum=["internal", "external"], required=True)],
+        responses={200: GateShape, **ANSWERS},
     )
     def get(self, request: Request) -> Response:
         """The gate's answer now; nothing is stored. Only `pass` is a pass: unknown is never safe."""
-        checkpoint, stage = _asked(request.query_params)
+        checkpoint, stage = _asked({name: request.query_params[name] for name in ASKED if name in request.query_params})
         return Response(may_deploy(checkpoint=checkpoint, stage=stage, now=timezone.now()).as_dict())
 
-    @extend_schema(request=GateQuestion, responses={201: GateShape, 400: ProblemShape, 404: ProblemShape})
+    @extend_schema(request=GateQuestion, responses={201: GateShape, **ANSWERS})
     def post(self, request: Request) -> Response:
         """Ask the gate and record its answer, audited, as part of a deployment."""
         checkpoint, stage = _asked(request.data)

@@ -1,8 +1,13 @@
 """Lists are read by keyset on a unique column: the last page costs what the first does, and nothing is counted."""
 
+import re
+from typing import Any
+
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+
+POSITION = re.compile(r"[0-9]{1,19}")  # a 64-bit id
 
 
 class NewestFirst(CursorPagination):
@@ -13,9 +18,17 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None and not str(cursor.position).isdecimal():
+        if cursor is not None and cursor.position is not None and not POSITION.fullmatch(str(cursor.position)):
             raise NotFound(self.invalid_cursor_message)
         return cursor
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri", "description": "null where there is no further page"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
 
 
 class InOrder(NewestFirst):

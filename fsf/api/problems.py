@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -79,6 +79,11 @@ def problem(code: str, detail: str, errors: list[dict[str, str]] | None = None) 
     status, title, _ = CODES[code]
     body = {"type": f"{settings.SITE_URL}/api/v1/problems/#{code}", "title": title, "status": status, "code": code, "detail": detail}
     return {**body, "errors": errors} if errors else body
+
+
+def answers(*statuses: int) -> dict[tuple[int, str], type[ProblemShape]]:
+    """The problems that an operation may answer, as the OpenAPI document lists them."""
+    return {(status, MEDIA_TYPE): ProblemShape for status in statuses}
 
 
 def handle(wrong: Exception, context: dict[str, Any]) -> Response | None:
@@ -153,7 +158,14 @@ def unexpected(request: HttpRequest) -> HttpResponse:
     return plain("unexpected", CODES["unexpected"][2])
 
 
-@extend_schema(responses={200: ProblemShape(many=True)}, tags=["problems"], auth=[])
+class ErrorCode(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    status = serializers.IntegerField()
+    title = serializers.CharField()
+    detail = serializers.CharField(help_text="what to do")
+
+
+@extend_schema(responses={200: ErrorCode(many=True)}, tags=["problems"], auth=[])
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])

@@ -13,7 +13,8 @@ from evals.models import EvalRun
 from evals.submissions import Fault, InvalidSubmission, parse
 from fsf.api.authentication import actor_of
 from fsf.api.paging import NewestFirst
-from fsf.api.shapes import ProblemShape, RunBody, RunDetail, RunReply, RunShape
+from fsf.api.problems import answers
+from fsf.api.shapes import RunBody, RunDetail, RunReply, RunShape
 
 FILTERS = {"checkpoint": "checkpoint__slug", "model": "checkpoint__model__slug", "evaluation": "evaluation__slug", "status": "status"}
 
@@ -32,9 +33,7 @@ class Runs(ListAPIView[EvalRun]):
         """Newest first."""
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(
-        request=RunBody, responses={201: RunReply, 200: RunReply, 400: ProblemShape, 409: ProblemShape, 503: ProblemShape}, tags=["runs"]
-    )
+    @extend_schema(request=RunBody, responses={201: RunReply, 200: RunReply, **answers(400, 409, 503)}, tags=["runs"])
     def post(self, request: Request) -> Response:
         """Store a run, judge it against every line in force, and answer what it caused.
 

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
 from crises.models import Crisis
@@ -10,11 +11,18 @@ from thresholds.models import CapabilityLevel, Determination, Framework, LevelSt
 
 
 class Strict(serializers.Serializer[Any]):
-    """A body whose misspelt fields are refused instead of being left out."""
+    """A body whose misspelt fields are refused instead of being left out; no field of one is true or false."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(data.keys() - self.fields.keys())):
-            faults = {name: exceptions.ErrorDetail(f"There is no field '{name}' here.", "unknown_field") for name in unknown}
+        given = data if isinstance(data, dict) else {}
+        faults = {
+            name: exceptions.ErrorDetail("True or false does not fit here.", "invalid")
+            for name, value in given.items()
+            if isinstance(value, bool)
+        }
+        unknown = sorted(given.keys() - self.fields.keys())
+        faults |= {name: exceptions.ErrorDetail(f"There is no field '{name}' here.", "unknown_field") for name in unknown}
+        if faults:
             raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
 
@@ -71,6 +79,11 @@ class MeasurementShape(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, help_text="why there is no value")
 
 
+@extend_schema_field({"type": ["integer", "string"]})
+class RunName(serializers.CharField):
+    """12 or R-12."""
+
+
 class RunBody(serializers.Serializer[Any]):
     """One run of an evaluation on a checkpoint."""
 
@@ -86,7 +99,7 @@ class RunBody(serializers.Serializer[Any]):
     elicitation = serializers.DictField(required=False)
     provenance = serializers.DictField(required=False)
     relationship = serializers.ChoiceField(["first_party", "third_party"], required=False)
-    supersedes = serializers.IntegerField(required=False, allow_null=True, help_text="the run that this one corrects")
+    supersedes = RunName(required=False, allow_null=True, help_text="id or ref of the newest run of this identity, which this one corrects")
 
 
 class VerdictShape(serializers.Serializer[Any]):
@@ -219,7 +232,7 @@ class EvaluationShape(Strict, serializers.ModelSerializer[Evaluation]):
         extra_kwargs: ClassVar[dict[str, Any]] = {
             "icc_task": {"min_value": 0, "max_value": 1},
             "icc_family": {"min_value": 0, "max_value": 1},
-            "n_tasks": {"min_value": 1},
+            "n_tasks": {"min_value": 1, "max_value": 2_000_000_000},
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -321,9 +334,10 @@ class GateShape(serializers.Serializer[Any]):
     stage = serializers.ChoiceField(["internal", "external"])
     frameworks = serializers.ListField(child=serializers.CharField())
     at = serializers.DateTimeField()
+    id = serializers.IntegerField(required=False, help_text="of the recorded answer; a question stores none")
 
 
-class GateQuestion(serializers.Serializer[Any]):
+class GateQuestion(Strict):
     checkpoint = serializers.CharField(help_text="slug")
     stage = serializers.ChoiceField(["internal", "external"])
 

@@ -23,6 +23,22 @@ class Act:
     done: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A form that came back filled in wrongly: what was to be done, to which row, and the form with its errors."""
+
+    act: Act
+    row_id: int
+    form: ActForm
+
+
+def form_for(act: Act, row_id: int, bound: Bound | None) -> ActForm:
+    """The form of one row among many on a page: the one that came back, or an empty one."""
+    if bound is not None and (bound.act, bound.row_id) == (act, row_id):
+        return bound.form
+    return act.form(auto_id=f"{act.form.__name__}-{row_id}-%s")
+
+
 def perform(request: HttpRequest, act: Act, **subject: Any) -> ActForm | None:
     """Do it, and leave the outcome as a message; returns the form only where it was filled in wrongly."""
     assert isinstance(request.user, User)  # noqa: S101 - the sign-in middleware let nobody else through

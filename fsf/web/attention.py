@@ -7,6 +7,7 @@ from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from crises.models import Crisis
 from fsf.web.looks import SEVERITY
+from fsf.web.matrix import Drawn
 from fsf.web.situation import Facts, Plan, Standing
 from thresholds.models import Framework, LevelStatus
 
@@ -47,11 +48,11 @@ def tally(frameworks: Iterable[Framework], now: dt.datetime) -> dict[str, int]:
     )
 
 
-def _worst(attention: list[LevelStatus], judged: int) -> Standing | None:
+def _worst(attention: list[LevelStatus], drawn: Drawn, judged: int) -> Standing | None:
     """The first ranked status, unless it only differs from the lab's own words; else that all is clear, if anything was judged."""
     if attention and attention[0].state not in {"clear", "no_result"}:
         first = attention[0]
-        return Standing(first.checkpoint.model.name, first.level.name, first.state, first.illustrative)
+        return Standing(first.checkpoint.model.name, first.level.name, first.state, first.illustrative, drawn.early(first))
     return Standing("", "", "clear") if judged else None
 
 
@@ -66,10 +67,10 @@ def crisis_of(attention: list[LevelStatus], crises: Iterable[Crisis]) -> Crisis 
     return open_crises[0] if open_crises else None
 
 
-def facts_of(counts: dict[str, int], attention: list[LevelStatus], plan: Plan | None, open_crises: int) -> Facts:
+def facts_of(counts: dict[str, int], attention: list[LevelStatus], drawn: Drawn, plan: Plan | None, open_crises: int) -> Facts:
     """The facts of the overview's sentence."""
     return Facts(
-        worst=_worst(attention, counts["judged"]),
+        worst=_worst(attention, drawn, counts["judged"]),
         plan=plan,
         open_crises=open_crises,
         reached=counts["reached"],

@@ -11,6 +11,7 @@ from typing import Any
 
 from fsf.web.looks import LEVEL, LINE_KIND
 from fsf.web.numbers import interval_text, value_text
+from fsf.web.situation import counted
 
 TOKENS = {
     "#12161d": "--text",
@@ -46,7 +47,7 @@ _HEIGHT_SHARE = 0.055
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run's score with its one-sided bounds; `state` is what that run's evidence alone says."""
+    """One run's score with its one-sided bounds; `state` is what its evidence alone says, `void` why it no longer counts, if so."""
 
     name: str
     ref: str
@@ -55,6 +56,7 @@ class Point:
     lower: float | None
     upper: float | None
     state: str
+    void: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,16 @@ def _known(points: Sequence[Point], lines: Sequence[Line]) -> list[float]:
     return [value for value in [*values, *(line.value for line in lines)] if math.isfinite(value)]
 
 
+def _counting(points: Sequence[Point]) -> list[Point]:
+    return [point for point in points if not point.void]
+
+
 def value_range(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> tuple[float, float]:
-    """The stretch of the score axis in score units: the valid range of a proportion, else all values with room around them."""
+    """The stretch of the score axis in score units: the valid range of a proportion, else all values with room around them.
+
+    A run that no longer counts, perhaps for its absurd score, does not stretch it while any other counts.
+    """
+    points = _counting(points) or points
     values = _known(points, lines) or [0.0, 1.0]
     if axis.log:
         positive = [value for value in values if value > 0] or [1.0]
@@ -109,7 +119,9 @@ def date_range(points: Sequence[Point], today: dt.date) -> tuple[dt.date, dt.dat
 
 
 def span_text(point: Point, unit: str) -> str:
-    """The interval of a point in words, or that it has none."""
+    """The interval of a point in words, or that it has none, or that the point no longer counts."""
+    if point.void:
+        return point.void
     interval = interval_text(point.lower, point.upper, unit)
     return interval if interval == "no interval" else f"interval {interval}"
 
@@ -244,10 +256,18 @@ def _layout(axis: Axis, span: tuple[float, float], days: tuple[dt.date, dt.date]
     }
 
 
+def _void_trace(points: Sequence[Point], unit: str) -> dict[str, Any]:
+    """Hollow and grey, without name and interval: what no longer counts must not look like evidence."""
+    drawn = _trace("no_result", points, set(), unit)
+    return {**drawn, "mode": "markers", "name": "No longer counts", "error_y": {"visible": False}, "cliponaxis": True}
+
+
 def _traces(points: Sequence[Point], labelled: set[str], unit: str) -> list[dict[str, Any]]:
-    """One trace for each state that occurs, the most serious first."""
-    by_state = {state: [point for point in points if point.state == state] for state in _MARKERS}
-    return [_trace(state, found, labelled, unit) for state, found in by_state.items() if found]
+    """One trace for each state that occurs, the most serious first, and one for the runs that no longer count."""
+    by_state = {state: [point for point in _counting(points) if point.state == state] for state in _MARKERS}
+    void = [point for point in points if point.void]
+    traces = [_trace(state, found, labelled, unit) for state, found in by_state.items() if found]
+    return traces + ([_void_trace(void, unit)] if void else [])
 
 
 def figure(points: Sequence[Point], lines: Sequence[Line], axis: Axis, today: dt.date) -> dict[str, Any]:
@@ -257,17 +277,20 @@ def figure(points: Sequence[Point], lines: Sequence[Line], axis: Axis, today: dt
     edge = low if axis.lower_is_stronger else high
     layout["shapes"] = [_zone(line, edge) for line in lines if line.kind != "rule_out"] + [_shape(line) for line in lines]
     layout["annotations"] = [_annotation(line, axis) for line in lines]
-    return {"data": _traces(points, labelled_points(points, low, high), axis.unit), "layout": layout}
+    return {"data": _traces(points, labelled_points(_counting(points), low, high), axis.unit), "layout": layout}
 
 
 def summary(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> str:
     """The chart in words, for those who do not see it."""
     drawn = [line.label.format(value_text(line.value, axis.unit)) for line in lines]
     said = f"Lines: {', '.join(drawn)}." if drawn else "No line is drawn."
-    if not points:
-        return f"No score yet. {said}"
-    newest = max(points, key=lambda each: (each.day, each.ref))
+    counting = _counting(points)
+    if void := len(points) - len(counting):
+        said = f"{counted(void, 'run')} no longer {'counts' if void == 1 else 'count'}. {said}"
+    if not counting:
+        return f"No score {'that counts ' if void else ''}yet. {said}"
+    newest = max(counting, key=lambda each: (each.day, each.ref))
     return (
-        f"{axis.title}, {len(points)} {'run' if len(points) == 1 else 'runs'}. The newest, {newest.name} on {newest.day:%-d %B %Y}, scored "
+        f"{axis.title}, {counted(len(counting), 'run')}. The newest, {newest.name} on {newest.day:%-d %B %Y}, scored "
         f"{value_text(newest.score, axis.unit)}, {span_text(newest, axis.unit)}. {said}"
     )

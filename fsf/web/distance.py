@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from fsf.web.looks import LINE_KIND
 from fsf.web.numbers import gap_text, interval_text, value_text
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The numbers of one status: a score, its one-sided bounds and its lines, all in the evaluation's unit."""
+    """The numbers of one status: a score, its one-sided bounds and its lines, all in the evaluation's unit.
+
+    `alert` is the value of the line that warns early and `early` its kind: alert or rule_out.
+    """
 
     point: float | None
     lower: float | None
@@ -16,10 +20,16 @@ class Score:
     critical: float | None
     unit: str = ""
     lower_is_stronger: bool = False
+    early: str = "alert"
 
     def over(self, value: float, line: float) -> float:
         """How far a value is beyond a line; negative while it is short of it."""
         return line - value if self.lower_is_stronger else value - line
+
+    @property
+    def early_line(self) -> str:
+        """The name of the line that warns early, as part of a sentence."""
+        return f"{LINE_KIND[self.early].lower()} line"
 
     @property
     def bound(self) -> float | None:
@@ -37,15 +47,13 @@ def _short_of_a_bound(score: Score, line: float) -> bool:
 
 
 def distance_text(score: Score) -> str:
-    """The distance that matters next: to alert, over it, to critical, or that only the bound reaches the line."""
+    """The distance that matters next: to the line that warns early, over it, or to critical."""
     if score.point is None:
         return ""
     if score.alert is None:
         return "" if score.critical is None else _beyond(score, score.point, score.critical, "critical")
-    if score.over(score.point, score.alert) < 0:
-        return _beyond(score, score.point, score.alert, "alert")
-    if score.critical is None:
-        return _beyond(score, score.point, score.alert, "alert")
+    if score.critical is None or score.over(score.point, score.alert) < 0:
+        return _beyond(score, score.point, score.alert, "alert" if score.early == "alert" else score.early_line)
     return _beyond(score, score.point, score.critical, "critical")
 
 
@@ -65,12 +73,10 @@ def numbers_text(score: Score) -> str:
     interval = interval_text(score.lower, score.upper, score.unit)
     parts = [_point_text(score) + (", no interval" if interval == "no interval" else f" (interval {interval})")]
     parts += [
-        f"{name} line {value_text(line, score.unit)}"
-        for name, line in (("alert", score.alert), ("critical", score.critical))
+        f"{name} {value_text(line, score.unit)}"
+        for name, line in ((score.early_line, score.alert), ("critical line", score.critical))
         if line is not None
     ]
     if score.alert is not None and _short_of_a_bound(score, score.alert):
-        parts.append(
-            "only the upper bound reaches the alert line" if not score.lower_is_stronger else "only the lower bound reaches the alert line"
-        )
+        parts.append(f"only the {'lower' if score.lower_is_stronger else 'upper'} bound reaches the {score.early_line}")
     return ", ".join(parts)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.validators import RegexValidator, URLValidator
 
 from accounts.models import User
@@ -94,6 +94,10 @@ class SignDownForm(ActForm):
     )
 
 
+class WithdrawForm(ActForm):
+    reason = _text("Why it is invalid", "Say why: the reason is kept with the run.", "What went wrong, and how was it found?", 2)
+
+
 class SignInForm(AuthenticationForm):
     error_messages = {
         "invalid_login": "That name and password do not belong together. Check both; capital letters matter.",
@@ -105,3 +109,25 @@ class SignInForm(AuthenticationForm):
         self.fields["username"].label = "User name"
         self.fields["username"].error_messages["required"] = "Enter your user name."
         self.fields["password"].error_messages["required"] = "Enter your password."
+
+
+class PasswordForm(PasswordChangeForm):
+    error_messages = {
+        "password_incorrect": "This is not your current password. Check it; capital letters matter.",
+        "password_mismatch": "The two new passwords differ. Type the new one again.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        for name, label, missing in (
+            ("old_password", "Current password", "Enter your current password."),
+            ("new_password1", "New password", "Enter a new password."),
+            ("new_password2", "New password again", "Enter the new password a second time."),
+        ):
+            self.fields[name].label = label
+            self.fields[name].error_messages["required"] = missing
+        self.fields["new_password2"].help_text = ""
+
+    def validate_password_for_user(self, user: Any, *_: Any) -> None:
+        """Complain of a weak password beside the field where it was first typed."""
+        super().validate_password_for_user(user, "new_password1")

@@ -14,6 +14,20 @@ from thresholds.models import CapabilityLevel, Framework, LevelStatus
 _LONG_AGO = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
 
+class Drawn:
+    """The lines that are drawn, from (level id, evaluation id, kind) of each."""
+
+    def __init__(self, lines: Iterable[tuple[int, int, str]]) -> None:
+        kept = list(lines)
+        self.levels = {level for level, _, _ in kept}
+        self._alert = {(level, evaluation) for level, evaluation, kind in kept if kind == "alert"}
+        self._rule_out = {(level, evaluation) for level, evaluation, kind in kept if kind == "rule_out"} - self._alert
+
+    def early(self, status: LevelStatus) -> str:
+        """The kind of line by which the evaluation that leads a status warns early: alert or rule_out."""
+        return "rule_out" if (status.level_id, status.evaluation_id) in self._rule_out else "alert"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One status as the matrix shows it; `version` is set where an older version of the framework judged it."""
@@ -31,6 +45,7 @@ class Cell:
     version: str = ""
     opens: bool = False
     drawn: bool = True
+    early: str = "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +81,8 @@ class Matrix:
         return len(self.columns) > 4
 
 
-def score_of(status: LevelStatus) -> Score:
-    """The numbers of a status row in its leading evaluation's unit and direction."""
+def score_of(status: LevelStatus, drawn: Drawn) -> Score:
+    """The numbers of a status row in its leading evaluation's unit and direction, with the kind of its line."""
     evaluation = status.evaluation
     return Score(
         status.point,
@@ -77,6 +92,7 @@ def score_of(status: LevelStatus) -> Score:
         status.critical_value,
         evaluation.unit if evaluation else "",
         lower_is_stronger=evaluation is not None and evaluation.direction == "lower",
+        early=drawn.early(status),
     )
 
 
@@ -103,11 +119,11 @@ def age_in_days(taken: dt.datetime | None, now: dt.datetime) -> int | None:
     return None if taken is None else max((now - taken).days, 0)
 
 
-def cell_of(status: LevelStatus, *, newest: Framework, now: dt.datetime, column: Column | None = None) -> Cell:
+def cell_of(status: LevelStatus, *, drawn: Drawn, newest: Framework, now: dt.datetime, column: Column | None = None) -> Cell:
     """One status row as a cell; stale once it is older than its own framework version allows."""
     framework = status.level.framework
     age = age_in_days(status.taken, now)
-    score = score_of(status)
+    score = score_of(status, drawn)
     return Cell(
         level=status.level,
         state=status.state,
@@ -122,6 +138,7 @@ def cell_of(status: LevelStatus, *, newest: Framework, now: dt.datetime, column:
         version=framework.version if framework.pk != newest.pk else "",
         opens=column is not None and column.opens,
         drawn=column is None or column.drawn or status.evaluation_id is not None,
+        early=score.early,
     )
 
 
@@ -133,12 +150,13 @@ def newest_versions(frameworks: Iterable[Framework]) -> list[Framework]:
     return sorted(newest.values(), key=lambda each: (each.developer, each.title))
 
 
-def columns_of(levels: Iterable[CapabilityLevel], drawn: Iterable[int]) -> list[Column]:
-    """The levels of one version in the order of their domains, each told whether a line is drawn for it."""
-    with_lines = set(drawn)
-    ordered = sorted(levels, key=lambda each: (each.domain.position, each.domain.name, each.position, each.pk))
+def columns_of(levels: Iterable[CapabilityLevel], drawn: Drawn) -> list[Column]:
+    """The levels of one version, each told whether a line is drawn for it: by domain in the order in which the framework names them."""
+    in_file = sorted(levels, key=lambda each: (each.position, each.pk))
+    domains = list(dict.fromkeys(level.domain_id for level in in_file))
+    ordered = sorted(in_file, key=lambda each: domains.index(each.domain_id))
     return [
-        Column(level, opens=index > 0 and ordered[index - 1].domain_id != level.domain_id, drawn=level.pk in with_lines)
+        Column(level, opens=index > 0 and ordered[index - 1].domain_id != level.domain_id, drawn=level.pk in drawn.levels)
         for index, level in enumerate(ordered)
     ]
 
@@ -158,13 +176,12 @@ def build(
     *,
     frameworks: Sequence[Framework],
     levels: Sequence[CapabilityLevel],
-    drawn: Iterable[int],
+    drawn: Drawn,
     checkpoints: Sequence[Checkpoint],
     statuses: Sequence[LevelStatus],
     now: dt.datetime,
 ) -> list[Matrix]:
     """Every family with at least one row; a level without a status row is a cell without a result."""
-    drawn = set(drawn)
     by_checkpoint: Mapping[tuple[int, str], list[LevelStatus]] = defaultdict(list)
     for status in statuses:
         by_checkpoint[status.checkpoint_id, status.level.framework.slug].append(status)
@@ -174,19 +191,19 @@ def build(
         matrix = Matrix(framework, domains_of(columns), columns)
         for checkpoint in checkpoints:
             if checkpoint.model.developer.casefold() == framework.developer.casefold():
-                _add_row(matrix, checkpoint, _judged_last(by_checkpoint[checkpoint.pk, framework.slug]), now)
+                _add_row(matrix, checkpoint, _judged_last(by_checkpoint[checkpoint.pk, framework.slug]), drawn, now)
         if matrix.rows and columns:
             matrices.append(matrix)
     return matrices
 
 
-def _add_row(matrix: Matrix, checkpoint: Checkpoint, found: dict[str, LevelStatus], now: dt.datetime) -> None:
+def _add_row(matrix: Matrix, checkpoint: Checkpoint, found: dict[str, LevelStatus], drawn: Drawn, now: dt.datetime) -> None:
     """Append a checkpoint's row; statuses at levels the newest version no longer has are kept aside, not lost."""
     cells = []
     for column in matrix.columns:
         status = found.pop(column.level.slug, None)
         cells.append(
-            cell_of(status, newest=matrix.framework, now=now, column=column)
+            cell_of(status, drawn=drawn, newest=matrix.framework, now=now, column=column)
             if status
             else Cell(column.level, "no_result", opens=column.opens, drawn=column.drawn)
         )

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One checkpoint at one level, as far as the sentence speaks of it."""
+    """One checkpoint at one level, as far as the sentence speaks of it; `early` is the kind of line that it warns by."""
 
     model: str
     level: str
     state: str
     illustrative: bool = False
+    early: str = "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class Situation:
 
 _HEADLINES = {
     "critical": "{model} has reached the critical line of {level}{mark}.",
-    "alert": "{model} has reached the alert line of {level}{mark}.",
+    "alert": "{model} has reached the {early} line of {level}{mark}.",
     "inconclusive": "{level} cannot be ruled out for {model}{mark}: there is too little evidence to tell.",
-    "watch": "{model} is below the alert line of {level}{mark}, but too close to rule it out.",
+    "watch": "{model} is below the {early} line of {level}{mark}, but too close to rule it out.",
     "clear": "Every level that was judged is below its alert line.",
     "no_result": "No level has been judged yet.",
 }
@@ -101,7 +102,7 @@ def describe(facts: Facts) -> Situation:
     """The situation in words; an old judgement is said to be old, and nothing judged never reads as safe."""
     worst = facts.worst or Standing("", "", "no_result")
     mark = " (illustrative line)" if worst.illustrative else ""
-    headline = _HEADLINES[worst.state].format(model=worst.model, level=worst.level, mark=mark)
+    headline = _HEADLINES[worst.state].format(model=worst.model, level=worst.level, mark=mark, early=worst.early.replace("_", "-"))
     if worst.state == "clear" and facts.stale:
         headline = "Every level that was judged was below its alert line, but not all of that is recent."
     others = _others(facts)

@@ -5,18 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fsf.web.acting import Act, Bound, form_for
 from fsf.web.forms import ActForm, SignDownForm
-from fsf.web.matrix import Cell, cell_of
+from fsf.web.matrix import Cell, Drawn, cell_of
 from thresholds.evidence import LineFact, current, rank, summarise
 from thresholds.models import LevelStatus, Threshold
+from thresholds.signdown import sign_down
 
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A sign-down form that came back filled in wrongly, and the status it was for."""
-
-    status_id: int
-    form: ActForm
+SIGN_DOWN = Act(SignDownForm, sign_down, "Signed down. The reason is kept with your signature.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +28,15 @@ class Standing:
 
 
 def readings_of(status: LevelStatus) -> list[dict[str, Any]]:
-    """What each evaluation says now, the most serious first."""
-    found = [current(slots) for slots in status.readings.values()]
-    return sorted((reading for reading in found if reading is not None), key=lambda each: (-rank(each["state"]), each["evaluation"]))
+    """What each evaluation says now: the one that leads the status, then the most serious first."""
+    leading = status.evaluation.key if status.evaluation else ""
+    found = [reading for slots in status.readings.values() if (reading := current(slots)) is not None]
+    return sorted(found, key=lambda each: (each["evaluation"] != leading, -rank(each["state"]), each["evaluation"]))
 
 
 def lowerable(status: LevelStatus) -> bool:
-    """Whether the evidence has come to stand below a held state, so that a signature can lower it."""
-    return status.latched and rank(status.reading_state) <= rank("watch")
+    """Whether complete evidence rules out what a held state says, so that a signature can lower it."""
+    return status.latched and status.reading_state == "clear"
 
 
 def missing_of(status: LevelStatus, lines: Iterable[Threshold]) -> tuple[str, ...]:
@@ -49,19 +46,14 @@ def missing_of(status: LevelStatus, lines: Iterable[Threshold]) -> tuple[str, ..
 
 
 def of(status: LevelStatus, lines: Sequence[Threshold], now: dt.datetime, *, may_sign: bool, bound: Bound | None) -> Standing:
-    """One status for the page; `bound` is a sign-down form that came back filled in wrongly."""
+    """One status for the page; the form only for those who may sign down what can be lowered."""
     readings = readings_of(status)
+    drawn = Drawn((line.level_id, line.evaluation_id, line.kind) for line in lines)
     return Standing(
         status=status,
-        cell=cell_of(status, newest=status.level.framework, now=now),
+        cell=cell_of(status, drawn=drawn, newest=status.level.framework, now=now),
         leading=readings[0] if readings else None,
         others=readings[1:],
         missing=missing_of(status, lines),
-        form=_form(status, bound) if may_sign and lowerable(status) else None,
+        form=form_for(SIGN_DOWN, status.pk, bound) if may_sign and lowerable(status) else None,
     )
-
-
-def _form(status: LevelStatus, bound: Bound | None) -> ActForm:
-    if bound is not None and bound.status_id == status.pk:
-        return bound.form
-    return SignDownForm(auto_id=f"sign-down-{status.pk}-%s")

@@ -46,12 +46,17 @@ def test_only_a_safety_lead_decides():
         Actor(Kind.SERVICE, "nightly", 1),
         Actor(Kind.SERVICE, "nightly", 1, Role.SAFETY_LEAD),
         Actor(Kind.PERSON, "Nobody", None, Role.SAFETY_LEAD),
-        Actor(Kind.PERSON, "Roleless", 3, None),
     ],
 )
 def test_nobody_but_a_named_person_with_a_role_does_anything(actor, action):
     with pytest.raises(NotAllowed, match="must be done by a named person"):
         require(actor, action)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_person_without_a_role_does_nothing(action):
+    with pytest.raises(NotAllowed, match="The account of Ex Colleague is not active"):
+        require(Actor(Kind.PERSON, "Ex Colleague", 3), action)
 
 
 def test_an_action_that_nobody_has_is_refused():

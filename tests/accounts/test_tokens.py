@@ -158,4 +158,6 @@ def test_a_token_shows_its_public_part_only(token):
 def test_people_and_service_accounts_act_as_what_they_are(ada, nightly):
     person, service = ada.as_actor(), nightly.as_actor()
     assert (person.kind, person.id, person.role, person.name) == (Kind.PERSON, ada.pk, Role.SAFETY_LEAD, "Ada Safety")
+    ada.is_active = False
+    assert ada.as_actor().role is None
     assert (service.kind, service.id, service.role) == (Kind.SERVICE, nightly.pk, None)

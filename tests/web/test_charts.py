@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
@@ -53,6 +54,17 @@ def test_the_ranges_hold_every_value():
     low, high = value_range([PRO], [Line("alert", 100.0, illustrative=False)], RATIO)
     assert low < PRO.lower
     assert high > 100
+
+
+def test_a_run_that_no_longer_counts_is_hollow_nameless_and_does_not_stretch_the_scale():
+    absurd = replace(PRO, ref="R-9", score=900.0, void="withdrawn")
+    drawn = figure([PRO, absurd], [ALERT], Axis("Points", "points"), TODAY)
+    go.Figure(drawn)
+    void = drawn["data"][-1]
+    assert (void["name"], void["mode"], void["marker"]["symbol"]) == ("No longer counts", "markers", "circle-open")
+    assert void["customdata"] == [["Gemini 2.5 Pro", "R-9", "900", "withdrawn"]]
+    assert drawn["layout"]["yaxis"]["range"][1] < 1
+    assert summary([absurd], [], SHARE) == "No score that counts yet. 1 run no longer counts. No line is drawn."
 
 
 def test_names_that_would_meet_are_not_both_written():

@@ -82,7 +82,7 @@ def test_every_page_is_sound(browser, site, mode):
     expect_sound(page)
     sign_in(page)
     crisis = Crisis.objects.get()
-    for where in ("/", "/?rows=all&show=attention", "/levels/", "/levels/small-1.0.uplift/", "/crises/", f"/crises/{crisis.pk}/"):
+    for where in ("/", "/?rows=all&show=attention", "/levels/", "/levels/small-1.0.uplift/", "/crises/", f"/crises/{crisis.pk}/", "/account/password/"):
         page.goto(where)
         expect_sound(page)
     page.context.close()

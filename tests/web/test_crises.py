@@ -67,7 +67,7 @@ def test_acknowledging_makes_a_lead_and_offers_the_next_step(lead, ada, crisis):
 
 
 def test_what_is_not_possible_is_refused_in_words(lead, crisis):
-    assert said(post(lead, crisis, "ready")) == ["A crisis that is opened cannot ready; possible now: acknowledge, escalate."]
+    assert said(post(lead, crisis, "ready")) == ["A crisis that is opened cannot be declared ready; possible now: acknowledge, escalate."]
 
 
 def test_an_auditor_looks_and_does_nothing(auditor, crisis, item):

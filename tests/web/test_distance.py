@@ -20,6 +20,13 @@ def test_where_lower_is_stronger_the_direction_turns():
     assert distance_text(score(0.95, 0.9, lower_is_stronger=True)) == "\u22120.05 to alert"
 
 
+def test_a_rule_out_line_is_not_called_an_alert_line():
+    assert distance_text(score(0.5, 0.6, early="rule_out")) == "\u22120.10 to rule-out line"
+    assert distance_text(score(0.7, 0.6, early="rule_out")) == "+0.10 over rule-out line"
+    said = numbers_text(score(0.5, 0.6, lower=0.4, upper=0.65, early="rule_out"))
+    assert said == "0.50 (interval 0.40\u20130.65), rule-out line 0.60, only the upper bound reaches the rule-out line"
+
+
 def test_without_a_score_or_a_line_there_is_no_distance():
     assert distance_text(score(None, 0.25)) == ""
     assert distance_text(score(0.5)) == ""

@@ -24,6 +24,14 @@ def queries(client, path=PATH):
     return len(captured)
 
 
+def traces(text):
+    return json.loads(re.search(r'<script id="figure" type="application/json">(.*?)</script>', text)[1])["figure"]["data"]
+
+
+def withdraw(client, run, reason="The scorer was broken.", query=""):
+    return client.post(f"{PATH}runs/{run.pk}/withdraw/{query}", {"reason": reason})
+
+
 @pytest.fixture
 def latched(crisis):
     """A status held at alert although complete evidence has come to rule the line out."""
@@ -43,8 +51,7 @@ def test_without_frameworks_the_list_says_how_to_load_one(lead):
 
 def test_a_result_is_drawn_listed_and_explained(lead, crisis):
     text = page(lead)
-    figure = json.loads(re.search(r'<script id="figure" type="application/json">(.*?)</script>', text)[1])
-    assert figure["figure"]["data"][0]["y"] == [0.25]
+    assert traces(text)[0]["y"] == [0.25]
     assert "3 of 12" in text
     assert "Alert \u2265 0.20" in text
     assert Assessment.objects.get().message.split("(")[0] in text
@@ -67,16 +74,22 @@ def test_the_number_of_queries_does_not_depend_on_the_results(lead, pipeline, cr
     pipeline.run(1, 12, external_id="3")
     more_models(2)
     assert queries(lead) == one
+    withdraw(lead, EvalRun.objects.first())
+    page(lead)
+    assert queries(lead) == one
 
 
-def test_a_superseded_run_is_struck_out_and_not_drawn(lead, pipeline, crisis):
-    pipeline.run(2, 12, supersedes=EvalRun.objects.get().pk)
+def test_a_superseded_run_is_struck_out_and_drawn_hollow(lead, pipeline, crisis):
+    old = EvalRun.objects.get()
+    pipeline.run(2, 12, supersedes=old.pk)
+    new = EvalRun.objects.get(supersedes=old)
     text = page(lead)
-    assert "Superseded by" in text
-    assert (
-        json.loads(re.search(r'id="figure" type="application/json">(.*?)</script>', text)[1])["figure"]["data"][0]["customdata"][0][2]
-        == "0.17"
-    )
+    assert f'<tr id="run-{old.pk}" class="struck">' in text
+    assert f"Superseded by {new.ref}" in text
+    counting, void = traces(text)
+    assert (counting["customdata"][0][1:3], void["customdata"][0][1:]) == ([new.ref, "0.17"], [old.ref, "0.25", f"superseded by {new.ref}"])
+    assert void["marker"]["symbol"] == "circle-open"
+    assert "1 run no longer counts" in text
 
 
 def test_older_results_follow_the_cursor(lead, pipeline, crisis, days):
@@ -137,3 +150,76 @@ def test_the_number_of_queries_of_the_list_does_not_depend_on_the_levels(lead, l
         level.pk, level.slug, level.key = None, f"more-{number}", f"small-1.0.more-{number}"
         level.save()
     assert queries(lead, "/levels/") == one
+
+
+def test_an_engineer_marks_a_run_invalid_and_sees_who_said_why(engineer, ben, crisis):
+    run = EvalRun.objects.get()
+    assert "Mark this run invalid" in page(engineer)
+    query = "?evaluation=ctf%401"
+    assert withdraw(engineer, run, query=query)["Location"] == f"{PATH}{query}#run-{run.pk}"
+    run.refresh_from_db()
+    assert (run.invalidated_by, run.invalidated_reason) == (ben.display_name, "The scorer was broken.")
+    text = page(engineer)
+    assert "Marked invalid." in text
+    assert re.search(r"Withdrawn by Ben Eval on <time[^>]+>[^<]+</time>: The scorer was broken\.", text)
+    assert f'<tr id="run-{run.pk}" class="struck">' in text
+    assert "Mark this run invalid" not in text
+
+
+def test_a_withdrawn_run_is_drawn_hollow_and_the_state_it_raised_stays(lead, crisis):
+    withdraw(lead, EvalRun.objects.get())
+    text = page(lead)
+    (void,) = traces(text)
+    assert (void["name"], void["marker"]["symbol"], void["error_y"]) == ("No longer counts", "circle-open", {"visible": False})
+    assert "Every result read for this level was withdrawn." in text
+    assert LevelStatus.objects.get().state == "alert"
+    assert "Sign down to" not in text
+    assert "Alert reached" in lead.get("/").content.decode()
+
+
+def test_a_withdrawal_without_a_reason_comes_back_with_the_error(lead, crisis):
+    run = EvalRun.objects.get()
+    answer = withdraw(lead, run, " ")
+    assert answer.status_code == 422
+    assert "the reason is kept with the run" in answer.content.decode()
+    assert '<details class="why" open>' in answer.content.decode()
+    run.refresh_from_db()
+    assert run.invalidated is None
+
+
+@pytest.mark.parametrize("who", ["auditor", "outsider"])
+def test_others_are_neither_offered_nor_allowed_to_mark_a_run_invalid(who, request, crisis):
+    client, run = request.getfixturevalue(who), EvalRun.objects.get()
+    assert "Mark this run invalid" not in page(client)
+    assert "may not do" in client.post(f"{PATH}runs/{run.pk}/withdraw/", {"reason": "Trust me."}, follow=True).content.decode()
+    run.refresh_from_db()
+    assert run.invalidated is None
+
+
+def test_a_run_is_withdrawn_once_and_only_by_a_post_at_its_level(lead, crisis):
+    run = EvalRun.objects.get()
+    assert lead.get(f"{PATH}runs/{run.pk}/withdraw/").status_code == 405
+    assert lead.post(f"{PATH}runs/{run.pk + 1}/withdraw/", {"reason": "No such run."}).status_code == 404
+    withdraw(lead, run)
+    again = lead.post(f"{PATH}runs/{run.pk}/withdraw/", {"reason": "Once more."}, follow=True)
+    assert f"{run.ref} was already marked invalid by Ada Safety." in again.content.decode()
+
+
+def test_the_reading_that_leads_the_status_is_shown_first_and_a_rule_out_line_by_its_name(lead, aurora, enact, post):
+    line = {"comparator": ">=", "policy": "point", "source": "the tests", "kind": "rule_out"}
+    evaluations = [{"slug": slug, "unit": "points", "maximum": 100} for slug in ("first", "second")]
+    lines = [{**line, "evaluation": f"{each['slug']}@1", "value": 10.0} for each in evaluations]
+    enact(levels=[{"thresholds": lines, "checklist": []}], evaluations=evaluations)
+    for evaluation, value in (("first@1", 12.0), ("second@1", 15.5)):
+        post(evaluation=evaluation, measurements=[{"metric": "solved", "value": value}])
+    status = LevelStatus.objects.get()
+    assert (status.state, status.evaluation.key, len(status.readings)) == ("alert", "second@1", 2)
+    text = page(lead)
+    assert "<strong>second@1:</strong> 15.5" in text
+    assert "<strong>first@1:</strong> 12" in text.split("1 more reading")[1]
+    assert "+5.50 over rule-out line" in text
+    overview = lead.get("/").content.decode()
+    assert "Aurora has reached the rule-out line of Cyber uplift." in overview
+    assert "15.5, no interval, rule-out line 10" in overview
+    assert 'class="tr"' in overview
+    assert "over alert" not in overview

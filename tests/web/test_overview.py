@@ -1,4 +1,5 @@
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
@@ -7,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.roles import SYSTEM
 from evals.catalogue import register_checkpoint, register_model
 from evals.models import EvalJob, EvalSchedule, Evaluation
-from thresholds.models import CapabilityLevel, Framework, LevelStatus
+from thresholds.models import CapabilityLevel, Framework, LevelStatus, RiskDomain
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +128,18 @@ def test_a_level_that_the_newest_version_dropped_is_not_lost(lead, level, more_m
         framework=newer, domain=level.domain, key="small-2.0.other", slug="other", name="Other", kind="critical", definition="Other."
     )
     assert "1 judged at levels of earlier versions that 2.0 no longer has" in page(lead)
+
+
+def test_the_columns_stand_in_the_order_in_which_the_framework_names_their_domains(lead, level, aurora):
+    earlier = RiskDomain.objects.create(slug="other", name="Other harm", position=0)
+    RiskDomain.objects.filter(pk=level.domain_id).update(position=9)
+    for position, (slug, domain) in enumerate((("late", earlier), ("last", level.domain)), start=1):
+        CapabilityLevel.objects.create(
+            framework=level.framework, domain=domain, key=f"small-1.0.{slug}", slug=slug, name=slug, kind="high", position=position
+        )
+    text = page(lead)
+    assert re.findall(r'class="dom">([^<]+)<', text) == ["Cyber", "Other harm"]
+    assert re.findall(r'<a href="/levels/small-1.0.([^/]+)/">', text) == ["uplift", "last", "late"]
 
 
 def test_models_without_a_framework_are_named(lead, small, now):

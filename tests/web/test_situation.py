@@ -16,6 +16,11 @@ def test_a_published_line_is_not_called_illustrative():
     assert describe(Facts(worst=worst, judged=1)).headline == "Claude Sonnet 4.5 has reached the critical line of AI R&D-4."
 
 
+def test_a_rule_out_line_is_called_by_its_name():
+    worst = Standing("Claude Opus 4.5", "AI R&D-4", "alert", early="rule_out")
+    assert describe(Facts(worst=worst, judged=1)).headline == "Claude Opus 4.5 has reached the rule-out line of AI R&D-4."
+
+
 def test_what_else_there_is_is_counted_without_the_worst_itself():
     facts = Facts(GEMINI, None, open_crises=2, reached=3, unresolved=1, judged=9, stale=4, differing=1)
     assert describe(facts).rest == (

@@ -25,10 +25,20 @@ class FrameworkChanged(Refused):
     """A file says something else than was loaded under the same version; a changed framework needs a new version."""
 
 
+class _Once(yaml.SafeLoader):
+    """Plain YAML in which a key stands once: the last of two lines must not quietly win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own
+        keys = [key.value for key, _ in node.value]
+        if doubled := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.MarkedYAMLError(problem=f"the key '{doubled}' stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_file(path: Path) -> FrameworkFile:
     """Read and check one framework file; raises InvalidFramework with the file and what is wrong where."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Once)  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
         raise InvalidFramework(f"{path.name}: {' '.join(str(wrong).split())}") from wrong
     try:

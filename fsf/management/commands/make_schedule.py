@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.roles import SYSTEM
 from audit import log
 from evals.catalogue import UnknownEvaluation, find_evaluation
-from evals.models import Checkpoint, EvalSchedule
+from evals.models import Checkpoint, EvalSchedule, Evaluation
 
 
 class Command(BaseCommand):
@@ -44,15 +44,9 @@ class Command(BaseCommand):
 
     def _save(self, options: dict[str, Any]) -> str:
         command = shlex.split(options["run"])
-        if not command or not (options["every"] or 0) > 0 or not options["evaluation"] or not options["checkpoint"]:
+        if not all((command, options["evaluation"], options["checkpoint"], (options["every"] or 0) > 0)):
             raise CommandError("Give --evaluation, --checkpoint, --every (1 minute or more) and --run with the command.")
-        try:
-            evaluation = find_evaluation(options["evaluation"])
-        except UnknownEvaluation as wrong:
-            raise CommandError(str(wrong)) from wrong
-        checkpoint = Checkpoint.objects.filter(slug=options["checkpoint"]).first()
-        if checkpoint is None:
-            raise CommandError(f"No checkpoint '{options['checkpoint']}' is registered.")
+        evaluation, checkpoint = _named(options["evaluation"], options["checkpoint"])
         now = timezone.now()
         fields = {
             "evaluation": evaluation,
@@ -67,3 +61,12 @@ class Command(BaseCommand):
         data = {"command": command, "every_minutes": schedule.every_minutes, "evaluation": evaluation.key, "checkpoint": checkpoint.slug}
         log.record(action="evals.schedule.save", about=f"schedule:{schedule.name}", actor=SYSTEM, now=now, data=data)
         return f"{schedule.name} is {'made' if created else 'changed'}: due now, then every {schedule.every_minutes} minutes."
+
+
+def _named(evaluation: str, checkpoint: str) -> tuple[Evaluation, Checkpoint]:
+    try:
+        return find_evaluation(evaluation), Checkpoint.objects.get(slug=checkpoint)
+    except UnknownEvaluation as wrong:
+        raise CommandError(str(wrong)) from wrong
+    except Checkpoint.DoesNotExist:
+        raise CommandError(f"No checkpoint '{checkpoint}' is registered.") from None

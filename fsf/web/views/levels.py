@@ -12,17 +12,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from crises.models import Crisis
-from evals.models import Evaluation
-from fsf.web import matrix, plans, series, standings
-from fsf.web.acting import Act, may, perform
-from fsf.web.forms import SignDownForm
+from evals.models import EvalRun, Evaluation
+from fsf.web import plans, series, standings
+from fsf.web.acting import Act, Bound, may, perform
 from fsf.web.looks import SEVERITY
+from fsf.web.series import WITHDRAW
+from fsf.web.standings import SIGN_DOWN
 from mitigations.readiness import Readiness
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
-from thresholds.signdown import sign_down
 
 STATUSES_SHOWN = 100
-SIGN_DOWN = Act(SignDownForm, sign_down, "Signed down. The reason is kept with your signature.")
+_LEVELS = CapabilityLevel.objects.select_related("framework", "domain")
 
 
 @require_safe
@@ -65,25 +65,28 @@ def _open_crises(level: CapabilityLevel, now: dt.datetime) -> list[tuple[Crisis,
     return [(crisis, readiness[crisis.pk]) for crisis in crises]
 
 
-def _leading(statuses: Sequence[LevelStatus], lines: Sequence[Threshold], now: dt.datetime) -> dict[str, Any]:
-    """The newest status with its own lines, and the worst one; nothing where no checkpoint stands at the level."""
-    if not statuses:
+def _leading(shown: Sequence[standings.Standing], lines: Sequence[Threshold]) -> dict[str, Any]:
+    """The newest status with its own lines, or the first where no reading counts, and the worst one; nothing without any status."""
+    if not shown:
         return {}
-    latest = statuses[0]
+    latest = shown[0].status
+    shown_by = latest.evaluation_id or (lines[0].evaluation_id if lines else None)
     return {
         "latest": latest,
-        "leading": matrix.cell_of(latest, newest=latest.level.framework, now=now),
-        "leading_lines": [line for line in lines if line.evaluation_id == latest.evaluation_id],
-        "worst": min(statuses, key=lambda status: SEVERITY.index(status.state)),
+        "leading": shown[0].cell,
+        "leading_lines": [line for line in lines if line.evaluation_id == shown_by],
+        "worst": min((standing.status for standing in shown), key=lambda status: SEVERITY.index(status.state)),
     }
 
 
-def _page(request: HttpRequest, level: CapabilityLevel, bound: standings.Bound | None = None) -> dict[str, Any]:
-    """Everything the page of one level shows."""
+def _page(request: HttpRequest, level: CapabilityLevel, bound: Bound | None = None) -> dict[str, Any]:
+    """Everything the page of one level shows; `bound` is a form on it that came back filled in wrongly."""
     now, statuses = timezone.now(), _statuses(level)
     lines = _leading_first(level.thresholds.select_related("evaluation").order_by("pk"), statuses)
     evaluation = _chosen(lines, request.GET.get("evaluation", ""))
-    may_sign = may(request, "thresholds.sign_down")
+    may_sign, may_withdraw = may(request, "thresholds.sign_down"), may(request, "evals.invalidate")
+    shown = [standings.of(status, lines, now, may_sign=may_sign, bound=bound) for status in statuses]
+    before = request.GET.get("before", "")
     return {
         "now": now,
         "level": level,
@@ -91,23 +94,36 @@ def _page(request: HttpRequest, level: CapabilityLevel, bound: standings.Bound |
         "evaluation": evaluation,
         "evaluations": list(dict.fromkeys(line.evaluation for line in lines)),
         "critical_drawn": any(line.kind != "alert" for line in lines),
-        "statuses": [standings.of(status, lines, now, may_sign=may_sign, bound=bound) for status in statuses],
+        "statuses": shown,
         "crises": _open_crises(level, now),
-        **_leading(statuses, lines, now),
-        **(series.of(level, evaluation, lines, request.GET.get("before", ""), now) if evaluation else {}),
+        **_leading(shown, lines),
+        **(series.of(level, evaluation, lines, before, now, may_withdraw=may_withdraw, bound=bound) if evaluation else {}),
     }
 
 
 @require_safe
 def level_detail(request: HttpRequest, key: str) -> HttpResponse:
-    level = get_object_or_404(CapabilityLevel.objects.select_related("framework", "domain"), key=key)
-    return render(request, "levels/level_detail.html", _page(request, level))
+    return render(request, "levels/level_detail.html", _page(request, get_object_or_404(_LEVELS, key=key)))
+
+
+def _do(request: HttpRequest, level: CapabilityLevel, act: Act, noun: str, row_id: int) -> HttpResponse:
+    """Do it to one row and go back to where on the page the person acted; a form filled in wrongly comes back on the page."""
+    wrong = perform(request, act, **{f"{noun}_id": row_id})
+    if wrong is not None:
+        return render(request, "levels/level_detail.html", _page(request, level, Bound(act, row_id, wrong)), status=422)
+    query = f"?{request.GET.urlencode()}" if request.GET else ""
+    return redirect(reverse("web:level-detail", args=[level.key]) + query + f"#{noun}-{row_id}")
 
 
 @require_POST
 def level_sign_down(request: HttpRequest, key: str, status_id: int) -> HttpResponse:
-    status = get_object_or_404(LevelStatus.objects.select_related("level__framework", "level__domain"), pk=status_id, level__key=key)
-    wrong = perform(request, SIGN_DOWN, status_id=status.pk)
-    if wrong is not None:
-        return render(request, "levels/level_detail.html", _page(request, status.level, standings.Bound(status.pk, wrong)), status=422)
-    return redirect(reverse("web:level-detail", args=[key]) + f"#status-{status.pk}")
+    level = get_object_or_404(_LEVELS, key=key)
+    status = get_object_or_404(LevelStatus, pk=status_id, level=level)
+    return _do(request, level, SIGN_DOWN, "status", status.pk)
+
+
+@require_POST
+def level_withdraw_run(request: HttpRequest, key: str, run_id: int) -> HttpResponse:
+    level = get_object_or_404(_LEVELS, key=key)
+    run = get_object_or_404(EvalRun, pk=run_id, assessments__level=level)
+    return _do(request, level, WITHDRAW, "run", run.pk)

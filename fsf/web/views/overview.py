@@ -67,12 +67,13 @@ def overview(request: HttpRequest) -> HttpResponse:
     counts = attention.tally(frameworks, now)
     urgent = attention.ranked(ATTENTION_SHOWN)
     crises = _open_crises(now)
+    drawn = matrix.Drawn(Threshold.objects.values_list("level_id", "evaluation_id", "kind"))
     leading = attention.crisis_of(urgent, [crisis for crisis, _ in crises])
     plan = next((plans.plan_of(crisis, readiness) for crisis, readiness in crises if crisis == leading), None)
     matrices = matrix.build(
         frameworks=frameworks,
         levels=levels,
-        drawn=Threshold.objects.values_list("level_id", flat=True).distinct(),
+        drawn=drawn,
         checkpoints=rows,
         statuses=list(attention.light(LevelStatus.objects.filter(checkpoint__in=rows))),
         now=now,
@@ -85,9 +86,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "matrices": matrices,
         "ungoverned": [row for row in rows if row.model.developer.casefold() not in governed],
         "empty": not checkpoints and not choice.show,
-        "situation": describe(attention.facts_of(counts, urgent, plan, len(crises))),
+        "situation": describe(attention.facts_of(counts, urgent, drawn, plan, len(crises))),
         "leading": leading,
-        "attention": [(status, numbers_text(matrix.score_of(status))) for status in urgent],
+        "attention": [(status, numbers_text(matrix.score_of(status, drawn))) for status in urgent],
         "counts": counts,
         "crises": crises,
         "jobs": EvalJob.objects.select_related("schedule__evaluation", "schedule__checkpoint").order_by("-claimed", "-pk")[:JOBS_SHOWN],

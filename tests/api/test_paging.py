@@ -1,0 +1,108 @@
+from base64 import b64encode
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.api.conftest import problem
+
+pytestmark = pytest.mark.django_db
+LISTS = ["models/", "checkpoints/", "evaluations/", "frameworks/", "levels/", "statuses/", "runs/", "crises/"]
+NEWEST_FIRST = ["runs/", "crises/"]
+POSITIONS = ["", "one", "-1", "1.5", "1_0", "1%00", "9" * 20, "9" * 5000, "%D9%A3", "2026-11-22"]
+NEVER_GIVEN = ["o=-1", "o=x", *(f"p={position}" for position in POSITIONS)]
+
+
+def queries(pipeline, path):
+    with CaptureQueriesContext(connection) as captured:
+        answer = pipeline.get(path)
+    return len(captured), len(answer.json()["results"])
+
+
+def follow(pipeline, link, way="next"):
+    """The pages from a link on, until there are no more."""
+    while link:
+        page = pipeline.client.get(link, headers=pipeline._headers()).json()
+        yield page["results"]
+        link = page[way]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_of_three_asks_the_database_as_often_as_a_list_of_one(pipeline, grow, path):
+    grow(1)
+    pipeline.get(path)
+    one = queries(pipeline, path)
+    grow(2)
+    grow(3)
+    assert (one[1], queries(pipeline, path)) == (1, (one[0], 3))
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_is_followed_to_its_end_and_back(pipeline, grow, path):
+    for number in (1, 2, 3):
+        grow(number)
+    whole = pipeline.get(path).json()["results"]
+    first = pipeline.get(path, limit=1).json()
+    onward = [first["results"], *follow(pipeline, first["next"])]
+    assert [row for page in onward for row in page] == whole
+    second = pipeline.client.get(first["next"], headers=pipeline._headers()).json()
+    assert [row for page in follow(pipeline, second["previous"], "previous") for row in page] == whole[:1]
+
+
+@pytest.mark.parametrize("path", ["models/", "runs/"])
+def test_while_rows_are_added_none_is_read_twice_and_none_is_left_out(pipeline, small, aurora, post, path):
+    def add(number):
+        if path == "models/":
+            pipeline.send("models/", {"slug": f"m-{number}", "name": f"M {number}", "developer": "Northwind"})
+        else:
+            post(0, 12, external_id=f"m-{number}")
+
+    def name(row):
+        return row["slug"] if path == "models/" else row["external_id"]
+
+    for number in range(5):
+        add(number)
+    there = {name(row) for row in pipeline.get(path).json()["results"]}
+    page, read = pipeline.get(path, limit=2).json(), []
+    for number in range(5, 50):
+        read += [name(row) for row in page["results"]]
+        if page["next"] is None:
+            break
+        if number < 9:
+            add(number)
+        page = pipeline.client.get(page["next"], headers=pipeline._headers()).json()
+    assert len(read) == len(set(read))
+    assert set(read) >= there
+    assert len(read) == (len(there) if path in NEWEST_FIRST else len(pipeline.get(path).json()["results"]))
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [("1", 1), ("2", 2), ("3", 3), ("500", 3), ("501", 3), ("0", 3), ("-1", 3), ("x", 3), ("", 3), ("1.5", 3), ("9" * 5000, 3), ("²", 3)],
+)
+def test_a_page_is_as_long_as_asked_for_where_that_can_be(pipeline, limit, found):
+    for number in range(3):
+        pipeline.send("models/", {"slug": f"m-{number}", "name": f"M {number}", "developer": "Northwind"})
+    assert len(pipeline.get("models/", limit=limit).json()["results"]) == found
+
+
+def test_a_page_holds_500_rows_at_most(pipeline):
+    page = pipeline.get("models/", limit=10**6)
+    assert page.status_code == 200
+    assert page.wsgi_request.GET["limit"] == "1000000"
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_cursor_that_we_never_gave_leads_nowhere(pipeline, path):
+    for position in NEVER_GIVEN:
+        problem(pipeline.get(path, cursor=b64encode(position.encode()).decode()), 404, "not_found")
+
+
+@pytest.mark.parametrize("cursor", ["x", "====", "ü", "%", "AA", "/w=="])
+def test_what_is_no_cursor_leads_nowhere(pipeline, cursor):
+    assert pipeline.get("runs/", cursor=cursor).status_code in {200, 404}
+
+
+@pytest.mark.parametrize("position", ["", "r=1", "p=9999999999999999999", "p=0", "o=99999", "x=1", "p=1&p=x"])
+def test_a_cursor_past_the_end_leads_to_an_empty_page(pipeline, position):
+    assert pipeline.get("runs/", cursor=b64encode(position.encode()).decode()).json()["results"] == []

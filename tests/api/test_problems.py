@@ -1,0 +1,128 @@
+import pytest
+from django.db import OperationalError, connection
+from django.urls import get_resolver
+
+from fsf.api.problems import CODES
+from tests.api.conftest import nothing_stored, problem
+from tests.conftest import run_body
+
+pytestmark = pytest.mark.django_db
+LISTS = "GET, HEAD, OPTIONS"
+BOTH = "GET, POST, HEAD, OPTIONS"
+METHODS = {
+    "runs/": BOTH,
+    "runs/1/": LISTS,
+    "models/": BOTH,
+    "checkpoints/": BOTH,
+    "checkpoints/aurora-1/": LISTS,
+    "evaluations/": BOTH,
+    "frameworks/": LISTS,
+    "levels/": LISTS,
+    "levels/small-1.0.uplift/": LISTS,
+    "statuses/": LISTS,
+    "crises/": LISTS,
+    "crises/1/": LISTS,
+    "determinations/": "POST, OPTIONS",
+    "gate/": BOTH,
+    "problems/": "GET, OPTIONS",
+    "schema/": LISTS,
+    "docs/": LISTS,
+}
+
+
+def call(pipeline, method, path, body=b"", **headers):
+    about = {"content_type": "application/json", "headers": {**pipeline._headers(), **headers}}
+    return pipeline.client.generic(method, f"/api/v1/{path}", body, **about)
+
+
+def test_every_mounted_address_is_tested_here():
+    (api,) = (each for each in get_resolver().url_patterns if str(each.pattern) == "api/v1/")
+    assert len(api.url_patterns) == len(METHODS)
+
+
+@pytest.mark.parametrize(("path", "allowed"), METHODS.items())
+def test_another_method_is_refused_with_those_that_are_allowed(pipeline, path, allowed):
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"} - set(allowed.split(", ")):
+        with nothing_stored():
+            answer = call(pipeline, method, path, b"{}")
+        problem(answer, 405, "method_not_allowed")
+        assert (answer["Allow"], method in answer.json()["detail"]) == (allowed, True)
+
+
+@pytest.mark.parametrize(("path", "allowed"), METHODS.items())
+def test_what_an_address_takes_can_be_asked(pipeline, path, allowed):
+    with nothing_stored():
+        answer = call(pipeline, "OPTIONS", path)
+    assert (answer.status_code, answer["Allow"]) == (200, allowed)
+
+
+@pytest.mark.parametrize("path", [path for path, allowed in METHODS.items() if "HEAD" in allowed])
+def test_a_head_is_answered_as_a_get_without_its_body(pipeline, path):
+    with nothing_stored():
+        got, head = call(pipeline, "GET", path), call(pipeline, "HEAD", path)
+    assert (head.status_code, head["Content-Type"], head.content) == (got.status_code, got["Content-Type"], b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "none/", "runs", "runs//", "runs/1", "runs/one/", "../runs/", "RUNS/", "gate/x/", "%F0%9F%98%80/", "%ff/"]
+)
+def test_an_unknown_address_is_not_found(pipeline, path):
+    for method in ("GET", "POST", "OPTIONS"):
+        body = problem(call(pipeline, method, path, b"{}"), 404, "not_found")
+        assert body["detail"].startswith("There is nothing at /api/")
+
+
+@pytest.mark.parametrize(
+    "path", ["runs/%00/", "checkpoints/%00/", "checkpoints/a%00b/", "runs/?checkpoint=%00", "gate/?stage=a%00", "runs/?%00=1"]
+)
+def test_a_nul_in_the_address_is_refused(pipeline, path):
+    problem(pipeline.client.get(f"/api/v1/{path}", headers=pipeline._headers()), 400, "bad_address")
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "a b", "testserver:x", "[::1", "test_server..", "testserver@evil"])
+def test_a_host_name_that_is_not_ours_is_refused(pipeline, host):
+    with nothing_stored():
+        answer = call(pipeline, "POST", "runs/", b"{}", host=host)
+    problem(answer, 400, "bad_address")
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_who_accepts_no_json_is_told(pipeline, path):
+    for accept in ("image/png", "application/xml", ";;;", "json"):
+        with nothing_stored():
+            answer = call(pipeline, "POST" if path == "determinations/" else "GET", path, b"{}", accept=accept)
+        problem(answer, 406, "not_acceptable")
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/*", "application/json", "text/html, application/json;q=0.1", "application/json;q=x"]
+)
+def test_who_accepts_json_among_others_gets_json(pipeline, accept):
+    answer = call(pipeline, "GET", "runs/", accept=accept)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+
+def test_every_code_is_explained_to_everyone(client):
+    listed = client.get("/api/v1/problems/").json()
+    assert [(code["code"], code["status"]) for code in listed] == [(code, about[0]) for code, about in CODES.items()]
+    assert all(code["title"] and code["detail"] for code in listed)
+
+
+@pytest.mark.usefixtures("small", "aurora")
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(OperationalError("the disk is full"), (503, "unavailable", "5")), (ArithmeticError("a fault of ours"), (500, "unexpected", None))],
+)
+@pytest.mark.parametrize("last", ["evals_evalrun", "crises_receipt", "audit_entry"])
+def test_whatever_fails_on_the_way_nothing_is_stored_and_nothing_is_given_away(pipeline, fault, said, last):
+    def fail(execute, sql, params, many, context):
+        if sql.startswith(f'INSERT INTO "{last}"'):
+            raise fault
+        return execute(sql, params, many, context)
+
+    with nothing_stored(), connection.execute_wrapper(fail):
+        answer = pipeline.send("runs/", run_body(3, 12))
+    body = problem(answer, *said[:2])
+    assert answer.get("Retry-After") == said[2]
+    assert str(fault) not in body["detail"]
+    assert pipeline.run(3, 12).status_code == 201

@@ -1,0 +1,155 @@
+import datetime as dt
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from accounts.roles import SYSTEM, NotAllowed, Refused
+from audit.models import Entry
+from tests.conftest import NIGHTLY, on_postgres
+from thresholds.models import Crossing, LevelStatus, SignDown
+from thresholds.signdown import NothingToSignDown, sign_down
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
+
+
+@pytest.fixture
+def lower(ada, now):
+    def lower(who=ada, reason="The grader was broken, see the report.", at=now):
+        actor = who if who in {SYSTEM, NIGHTLY} else who.as_actor()
+        return sign_down(status_id=LevelStatus.objects.get().pk, reason=reason, actor=actor, now=at)
+
+    return lower
+
+
+def shown():
+    row = LevelStatus.objects.get()
+    return row.state, row.reading_state, row.episode
+
+
+@pytest.fixture
+def latched(post):
+    """An alert that later and complete evidence rules out."""
+    post(30, 100, day=-3)
+    post(0, 500, day=-2)
+
+
+def test_a_reached_state_is_lowered_by_a_signature_to_what_the_evidence_says(latched, lower, ada, now):
+    signed = lower()
+    row = LevelStatus.objects.get()
+    assert shown() == ("clear", "clear", 2)
+    assert (row.since, row.latched) == (now, False)
+    assert (signed.state_before, signed.state, signed.episode, signed.signed_by, signed.at) == ("alert", "clear", 1, ada, now)
+
+
+def test_a_signature_is_audited_with_its_reason(latched, lower):
+    lower(reason="  Grader fault. ")
+    entry = Entry.objects.get(action="thresholds.status.sign_down")
+    assert entry.data == {
+        "level": "small-1.0.uplift",
+        "checkpoint": "aurora-1",
+        "from": "alert",
+        "to": "clear",
+        "reason": "Grader fault.",
+    }
+    assert (entry.actor_kind, entry.actor) == ("person", "Ada Safety")
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "\n"])
+def test_a_signature_without_a_reason_is_none(latched, lower, reason):
+    with pytest.raises(Refused, match="Say why"):
+        lower(reason=reason)
+    assert shown()[0] == "alert"
+
+
+@pytest.mark.parametrize("who", ["ben", "cleo", "dan", None, SYSTEM])
+def test_nobody_but_a_safety_lead_lowers_a_state(latched, lower, request, who):
+    actor = request.getfixturevalue(who) if isinstance(who, str) else who or NIGHTLY
+    with pytest.raises(NotAllowed):
+        lower(actor)
+    assert (shown(), SignDown.objects.count()) == (("alert", "clear", 1), 0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "more"),
+    [
+        ((30, 100), {}),
+        ((25, 100), {}),
+        ((0, 3), {}),
+        ((0, 500), {"status": "cancelled"}),
+        ((0, 500), {"coverage": {"limit_hit": 1}}),
+        ((), {"status": "error"}),
+    ],
+)
+def test_a_state_is_not_lowered_before_complete_evidence_rules_the_line_out(post, lower, counts, more):
+    post(30, 100, day=-3)
+    post(*counts, day=-2, **more)
+    with pytest.raises(NothingToSignDown, match="complete evidence rules the line out"):
+        lower()
+    assert (shown()[0], SignDown.objects.count()) == ("alert", 0)
+
+
+def test_without_any_evidence_left_nothing_is_lowered(post, lower):
+    first = post(30, 100, external_id="x")
+    post(external_id="x", status="started", supersedes=first["id"])
+    with pytest.raises(NothingToSignDown):
+        lower()
+    assert shown()[:2] == ("alert", "no_result")
+
+
+def test_what_was_never_reached_cannot_be_signed_down(post, lower):
+    post(0, 12)
+    with pytest.raises(NothingToSignDown):
+        lower()
+
+
+def test_signing_twice_lowers_once(latched, lower):
+    lower()
+    with pytest.raises(NothingToSignDown):
+        lower()
+    assert (shown()[2], SignDown.objects.count()) == (2, 1)
+
+
+def test_a_critical_state_goes_down_in_one_step(post, lower):
+    post(30, 100, day=-4)
+    post(60, 100, day=-3)
+    post(0, 500, day=-2)
+    assert lower().state_before == "critical"
+    assert shown() == ("clear", "clear", 2)
+
+
+def test_a_line_reached_again_is_a_crossing_of_the_next_episode(latched, lower, post):
+    lower()
+    post(30, 100, day=-1)
+    assert list(Crossing.objects.order_by("pk").values_list("kind", "episode")) == [("alert", 1), ("alert", 2)]
+    assert shown()[0] == "alert"
+
+
+def test_the_mark_beside_a_report_follows_the_signature(latched, lower):
+    LevelStatus.objects.update(reported="alert", reported_on=dt.date(2026, 1, 1))
+    lower()
+    assert LevelStatus.objects.get().differs is True
+
+
+def test_the_database_refuses_a_signature_without_a_reason(latched, lower):
+    signed = lower()
+    signed.pk, signed.reason = None, ""
+    with pytest.raises(DatabaseError), transaction.atomic():
+        signed.save(force_insert=True)
+
+
+@on_postgres
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_signing_down_while_results_arrive_neither_deadlocks_nor_loses_a_crossing(pipeline, ada, at_once, lower, post):
+    post(30, 100, day=-3)
+    post(0, 500, day=-2)
+
+    def act(number):
+        return lower() if number % 4 == 0 else pipeline.run(30, 100, external_id=str(100 + number)).status_code
+
+    said = at_once(act, range(16))
+    assert all(isinstance(each, (SignDown, NothingToSignDown)) or each == 201 for each in said)
+    episodes = [each.episode for each in said if isinstance(each, SignDown)]
+    row = LevelStatus.objects.get()
+    assert (row.state, row.episode) == ("alert", 1 + len(episodes))
+    assert Crossing.objects.count() == row.episode
