@@ -68,11 +68,15 @@ class Reason:
 
 
 def decide(
-    levels: Sequence[LevelFacts], plans: dict[str, PlanFacts], framework_in_force: str, now: dt.datetime
+    levels: Sequence[LevelFacts], plans: dict[str, PlanFacts], framework_in_force: str, now: dt.datetime, unjudged: Sequence[str] = ()
 ) -> tuple[Verdict, list[Reason]]:
-    """The verdict for one checkpoint and stage; `plans` are by level key, and every live one counts even for a level not listed."""
+    """The verdict for one checkpoint and stage; `plans` are by level key, and every live one counts even for a level not listed.
+
+    `unjudged` names runs of the checkpoint that are stored and were not read against the lines yet.
+    """
     reasons = [reason for facts in levels for reason in _level(facts, plans.get(facts.key), now)]
     reasons += _elsewhere(levels, plans)
+    reasons += _unjudged(unjudged)
     reasons += _ungoverned(framework_in_force, levels)
     hold = any(reason.verdict is Verdict.HOLD for reason in reasons)
     verdict = Verdict.HOLD if hold else Verdict.UNKNOWN if reasons else Verdict.PASS
@@ -83,6 +87,13 @@ def _elsewhere(levels: Sequence[LevelFacts], plans: dict[str, PlanFacts]) -> lis
     """Live crises at levels that are not listed (another stage, an older framework version) hold the gate too."""
     listed = {facts.key for facts in levels}
     return [_unproven(plan) for key, plan in plans.items() if key not in listed and plan.state != "closed" and not plan.proven]
+
+
+def _unjudged(runs: Sequence[str]) -> list[Reason]:
+    if not runs:
+        return []
+    detail = f"Stored and not judged yet: {', '.join(runs)}. What cannot be judged must be corrected or marked invalid."
+    return [Reason(Verdict.UNKNOWN, "", "not_judged", detail)]
 
 
 def _ungoverned(framework_in_force: str, levels: Sequence[LevelFacts]) -> list[Reason]:
@@ -110,7 +121,10 @@ def _level(facts: LevelFacts, plan: PlanFacts | None, now: dt.datetime) -> list[
 def _reached(facts: LevelFacts, plan: PlanFacts | None, line: str) -> list[Reason | None]:
     if plan is None:
         return [Reason(Verdict.HOLD, facts.level, "no_plan", f"{facts.level}: {facts.state} reached{line} and no plan exists.")]
-    return [] if plan.proven else [_unproven(plan)]
+    if not plan.proven:
+        return [_unproven(plan)]
+    # A plan that was made for an alert does not cover what the lab itself calls critical.
+    return [_differs(facts)] if facts.state == "alert" and facts.reported == "critical" else []
 
 
 def _missing(facts: LevelFacts, line: str) -> Reason | None:

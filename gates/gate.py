@@ -7,15 +7,15 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, IntegerField, Value, When
 
-from accounts.roles import Actor
+from accounts.roles import Actor, Kind, require
 from audit import log
 from crises.models import Crisis
-from evals.models import Checkpoint
+from evals.models import Checkpoint, EvalRun
 from gates.decision import LevelFacts, PlanFacts, Reason, Verdict, decide
 from gates.models import GateDecision
 from mitigations.checklists import readiness_of
 from thresholds.governing import governing
-from thresholds.models import CapabilityLevel, LevelStatus
+from thresholds.models import CapabilityLevel, Crossing, LevelStatus
 from thresholds.reported import REACHED
 
 
@@ -54,12 +54,17 @@ def may_deploy(*, checkpoint: Checkpoint, stage: str, now: dt.datetime) -> GateA
     )
     statuses = {status.level_id: status for status in LevelStatus.objects.filter(checkpoint=checkpoint)}
     facts = [_facts(level, statuses.get(level.pk)) for level in levels if stage in level.stages]
-    verdict, reasons = decide(facts, _plans(checkpoint, now), ", ".join(map(str, frameworks)), now)
+    verdict, reasons = decide(facts, _plans(checkpoint, now), ", ".join(map(str, frameworks)), now, _unjudged(checkpoint))
     return GateAnswer(checkpoint.slug, stage, verdict, reasons, [framework.key for framework in frameworks], now)
 
 
 def record_decision(*, checkpoint: Checkpoint, stage: str, actor: Actor, now: dt.datetime) -> tuple[GateDecision, GateAnswer]:
-    """Ask the gate and keep its answer, audited, as the record of a deployment decision."""
+    """Ask the gate and keep its answer, audited, as the record of a deployment decision.
+
+    A person needs the right to decide; a pipeline's token has been checked at the door. Raises NotAllowed.
+    """
+    if actor.kind is Kind.PERSON:
+        require(actor, "gates.decide")
     with transaction.atomic():
         answer = may_deploy(checkpoint=checkpoint, stage=stage, now=now)
         reasons = answer.as_dict()["reasons"]
@@ -97,11 +102,25 @@ def _facts(level: CapabilityLevel, status: LevelStatus | None) -> LevelFacts:
 
 
 def _plans(checkpoint: Checkpoint, now: dt.datetime) -> dict[str, PlanFacts]:
-    """By level, the live crisis of the model, or else its newest closed one."""
+    """By level, the live crisis of the model, or else its newest closed one; a crossing whose crisis is still to open holds too."""
     live_last = Case(When(state="closed", then=Value(0)), default=Value(1), output_field=IntegerField())
     rows = Crisis.objects.filter(model=checkpoint.model_id).select_related("level").annotate(live=live_last).order_by("live", "pk")
     plans = {}
     for crisis in rows:
         readiness = readiness_of(crisis.checklist_id, now)
         plans[crisis.level.key] = PlanFacts(crisis.ref, crisis.level.name, crisis.state, readiness.ready, readiness.sentence)
+    for crossing in Crossing.objects.filter(checkpoint__model=checkpoint.model_id, crises__isnull=True).select_related("level"):
+        plans[crossing.level.key] = PlanFacts(
+            f"the {crossing.kind} crossing of {crossing.at:%d %b %Y}",
+            crossing.level.name,
+            "opened",
+            ready=False,
+            sentence="Its crisis is about to be opened.",
+        )
     return plans
+
+
+def _unjudged(checkpoint: Checkpoint) -> list[str]:
+    """Runs that came by another door and wait to be judged; a corrected or invalid one is no evidence and is not waited for."""
+    waiting = EvalRun.objects.filter(checkpoint=checkpoint, judged__isnull=True, invalidated__isnull=True, superseded_by__isnull=True)
+    return [run.ref for run in waiting.only("pk").order_by("pk")[:5]]

@@ -10,9 +10,9 @@ from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
-from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.roles import NotAllowed, Refused
 from accounts.tokens import InvalidToken
@@ -165,10 +165,13 @@ class ErrorCode(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text="what to do")
 
 
-@extend_schema(responses={200: ErrorCode(many=True)}, tags=["problems"], auth=[])
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([])
-def problems(request: Request) -> Response:
-    """Every error code with its status and what to do."""
-    return Response([{"code": code, "status": status, "title": title, "detail": help_} for code, (status, title, help_) in CODES.items()])
+class Problems(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(responses={200: ErrorCode(many=True)}, tags=["problems"], auth=[])
+    def get(self, request: Request) -> Response:
+        """Every error code with its status and what to do."""
+        return Response(
+            [{"code": code, "status": status, "title": title, "detail": help_} for code, (status, title, help_) in CODES.items()]
+        )

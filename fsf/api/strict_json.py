@@ -5,6 +5,7 @@ a name that stands twice in one object, nesting deeper than 64, bodies over a me
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 DEPTH = 64
+NAME = re.compile(rb'"[ \t\n\r]*:')  # as often as there are names, or more often where texts hold such a sign
 
 
 def read(raw: bytes) -> Any:
@@ -26,8 +28,8 @@ def read(raw: bytes) -> Any:
         raise ParseError(f"The body is not valid JSON: {wrong}.") from None
     except RecursionError:
         raise ParseError(f"The body is nested deeper than {DEPTH} levels.") from None
-    _check(content)
-    json.loads(raw, object_pairs_hook=_once)
+    if _check(content) != sum(1 for _ in NAME.finditer(raw)):
+        json.loads(raw, object_pairs_hook=_once)
     return content
 
 
@@ -38,16 +40,19 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
         raise ParseError(f"The name '{next(name for name in names if names.count(name) > 1)}' stands twice in one object.")
 
 
-def _check(content: Any) -> None:
-    level, depth = [content], 0
+def _check(content: Any) -> int:
+    """How many names its objects hold; raises ParseError for what is nested too deep and for NUL characters."""
+    level, depth, names = [content], 0, 0
     while level:
         if depth > DEPTH:
             raise ParseError(f"The body is nested deeper than {DEPTH} levels.")
         for part in level:
             if isinstance(part, str) and "\x00" in part:
                 raise ParseError("A text in the body holds a NUL character; remove it.")
+            names += len(part) if isinstance(part, dict) else 0
         level = [inner for part in level for inner in _inside(part)]
         depth += 1
+    return names
 
 
 def _inside(part: Any) -> list[Any]:
@@ -77,4 +82,22 @@ class JSONRenderer(BaseRenderer):
     charset = None
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
-        return b"" if data is None else orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=str)
+        if data is None:
+            return b""
+        try:
+            return _dump(data)
+        except TypeError:
+            return _dump(_narrowed(data))
+
+
+def _dump(data: Any) -> bytes:
+    return orjson.dumps(data, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=str)
+
+
+def _narrowed(data: Any) -> Any:
+    """The same with whole numbers beyond 64 bits as doubles again: PostgreSQL gives a stored 1e300 back with all its digits."""
+    if isinstance(data, Mapping):
+        return {key: _narrowed(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_narrowed(value) for value in data]
+    return float(data) if isinstance(data, int) and not -(2**63) <= data < 2**64 else data

@@ -22,7 +22,7 @@ urlpatterns = [
     path("crises/<int:pk>/", crises.OneCrisis.as_view(), name="crisis"),
     path("determinations/", determinations.Determinations.as_view(), name="determinations"),
     path("gate/", gate.Gate.as_view(), name="gate"),
-    path("problems/", problems.problems, name="problems"),
+    path("problems/", problems.Problems.as_view(), name="problems"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),
 ]

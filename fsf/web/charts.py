@@ -85,21 +85,18 @@ class Axis:
     lower_is_stronger: bool = False
 
 
-def _known(points: Sequence[Point], lines: Sequence[Line]) -> list[float]:
-    values = [value for point in points for value in (point.score, point.lower, point.upper) if value is not None]
-    return [value for value in [*values, *(line.value for line in lines)] if math.isfinite(value)]
-
-
 def _counting(points: Sequence[Point]) -> list[Point]:
     return [point for point in points if not point.void]
 
 
-def value_range(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> tuple[float, float]:
-    """The stretch of the score axis in score units: the valid range of a proportion, else all values with room around them.
+def _known(points: Sequence[Point], lines: Sequence[Line]) -> list[float]:
+    """Every number to be shown; an absurd score that was withdrawn must not stretch the axis while any other run counts."""
+    values = [value for point in _counting(points) or points for value in (point.score, point.lower, point.upper) if value is not None]
+    return [value for value in [*values, *(line.value for line in lines)] if math.isfinite(value)]
 
-    A run that no longer counts, perhaps for its absurd score, does not stretch it while any other counts.
-    """
-    points = _counting(points) or points
+
+def value_range(points: Sequence[Point], lines: Sequence[Line], axis: Axis) -> tuple[float, float]:
+    """The stretch of the score axis in score units: the valid range of a proportion, else all values with room around them."""
     values = _known(points, lines) or [0.0, 1.0]
     if axis.log:
         positive = [value for value in values if value > 0] or [1.0]

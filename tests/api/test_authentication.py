@@ -129,7 +129,6 @@ def test_the_scheme_is_read_in_either_case(pipeline, form):
     assert ask(form.format(pipeline.text)).status_code == 200
 
 
-@pytest.mark.usefixtures("small", "aurora")
 @pytest.mark.parametrize(("method", "path", "scope"), [(*address, scope) for address, scope in NEEDS.items()])
 def test_a_token_does_only_what_its_scopes_allow(pipeline_with, method, path, scope):
     others = pipeline_with(*(other for other in SCOPES if other != scope))
@@ -141,7 +140,6 @@ def test_a_token_does_only_what_its_scopes_allow(pipeline_with, method, path, sc
     assert ask(f"Bearer {pipeline_with(scope).text}", method, path).status_code in {200, 400, 404}
 
 
-@pytest.mark.usefixtures("small", "aurora")
 @pytest.mark.parametrize(
     ("path", "scope"), [(path, scope) for (method, path), scope in NEEDS.items() if method == "GET" and path != "gate/"]
 )

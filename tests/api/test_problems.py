@@ -24,7 +24,7 @@ METHODS = {
     "crises/1/": LISTS,
     "determinations/": "POST, OPTIONS",
     "gate/": BOTH,
-    "problems/": "GET, OPTIONS",
+    "problems/": LISTS,
     "schema/": LISTS,
     "docs/": LISTS,
 }

@@ -3,7 +3,7 @@ import json
 import pytest
 from rest_framework.exceptions import ParseError
 
-from fsf.api.strict_json import read
+from fsf.api.strict_json import JSONRenderer, read
 from tests.api.conftest import nothing_stored, problem
 from tests.conftest import run_body
 
@@ -128,3 +128,10 @@ def test_answers_are_utf_8_with_times_in_utc(pipeline, small, aurora):
     answer = pipeline.get(f"runs/{raw}/")
     assert "ü".encode() in answer.content
     assert answer.json()["completed"] == "2026-11-01T09:30:00Z"
+
+
+def test_a_number_that_a_database_made_whole_is_written_as_the_double_it_was():
+    answer = {"flop": [int(3e25), -int(1.7e308)], "count": (2**64 - 1, -(2**63)), "true": True, "at": {1: None}}
+    written = json.loads(JSONRenderer().render(answer))
+    assert written == {"flop": [3e25, -1.7e308], "count": [2**64 - 1, -(2**63)], "true": True, "at": {"1": None}}
+    assert [type(number) for number in written["flop"]] == [float, float]

@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import User
-from accounts.roles import SYSTEM, NotAllowed, Refused
+from accounts.roles import SYSTEM, Actor, Kind, NotAllowed, Refused, Role
 from alerts.models import Alert
 from audit import log
 from audit.models import Entry
@@ -12,6 +12,7 @@ from crises.lifecycle import NotReady
 from crises.models import Crisis
 from crises.states import STATES, TABLE, NotPossible
 from evals.catalogue import register_checkpoint, register_model
+from mitigations.models import Mitigation
 from tests.conftest import NIGHTLY
 from thresholds.models import CapabilityLevel, Crossing, LevelStatus
 from thresholds.signdown import sign_down
@@ -277,3 +278,45 @@ def test_a_level_without_measures_cannot_become_ready(room):
     room.crisis.checklist.items.all().delete()
     with pytest.raises(NotReady, match="nothing can be ready"):
         room.do("declare_ready")
+
+
+@pytest.mark.parametrize("state", ["opened", "closed"])
+def test_a_refused_step_leaves_no_line_and_no_entry(room, state):
+    room.reach(state)
+    before = (room.crisis.updates.count(), Entry.objects.count(), Alert.objects.count())
+    posing = Actor(Kind.SERVICE, "nightly", 1, Role.SAFETY_LEAD)
+    nameless = Actor(Kind.PERSON, "Ada Safety", None, Role.SAFETY_LEAD)
+    for operation in OPERATIONS:
+        for who in ("cleo", "dan", SYSTEM, NIGHTLY, posing, nameless):
+            with pytest.raises(NotAllowed):
+                room.do(operation, who)
+    assert (room.crisis.updates.count(), Entry.objects.count(), Alert.objects.count()) == before
+
+
+def test_joining_an_unanswered_crisis_gives_nobody_more_time(crisis, sister, post):
+    post(60, 100, checkpoint="aurora-2")
+    joined = Crisis.objects.get()
+    assert (joined.acknowledge_by, joined.next_step, joined.state) == (crisis.acknowledge_by, crisis.next_step, "opened")
+
+
+def test_a_frozen_plan_follows_no_later_edit_of_what_was_agreed(crisis):
+    before = list(crisis.checklist.items.values())
+    Mitigation.objects.update(what="Nothing much", days=900, applies_to="critical")
+    Mitigation.objects.filter(slug="classifier").delete()
+    assert list(crisis.checklist.items.values()) == before
+
+
+def test_a_second_result_in_the_same_state_opens_and_tells_nothing_new(crisis, post):
+    reply = post(35, 100)
+    assert (reply["crossings"], reply["crises"], reply["alerts_queued"]) == ([], [], 0)
+    assert (Crisis.objects.count(), Alert.objects.count(), crisis.updates.count()) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("state", "opened"), [("ready", False), ("closed", True)])
+def test_a_line_reached_again_after_a_sign_down_tells_everyone_again(room, post, state, opened):
+    room.reach(state)
+    post(0, 500)
+    sign_down(status_id=LevelStatus.objects.get().pk, reason="Ruled out.", actor=room.people["ada"].as_actor(), now=room.now)
+    reply = post(30, 100)
+    assert (reply["crossings"][0]["episode"], reply["crises"][0]["opened"], reply["alerts_queued"]) == (2, opened, 1)
+    assert [crisis.state for crisis in Crisis.objects.exclude(state="closed")] == ["opened" if opened else "mitigating"]

@@ -1,4 +1,5 @@
 import datetime as dt
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -6,7 +7,9 @@ from django.utils import timezone
 from alerts.models import Alert
 from crises import tasks
 from crises.models import Crisis
+from crises.response import unanswered
 from evals.ingest import record_run
+from evals.models import EvalResult
 from evals.submissions import parse
 from tests.conftest import NIGHTLY, run_body
 from thresholds.models import LevelStatus
@@ -94,3 +97,37 @@ def test_a_sweep_hears_an_alert_that_stands_again(post, ada, now, rung):
     withdraw_run(run_id=reassuring["id"], reason="wrong weights", actor=ada.as_actor(), now=now)
     assert (tasks.sweep(), Alert.objects.count(), rung) == (1, 2, [1])
     assert tasks.sweep() == 0
+
+
+@pytest.fixture
+def unjudgeable(stored):
+    """Stores a run and makes of its result what cannot be: more solved than there were."""
+
+    def unjudgeable(external_id):
+        run = stored(3, 12, external_id=external_id)
+        EvalResult.objects.filter(run=run).update(solved=99)
+        return run
+
+    return unjudgeable
+
+
+def test_a_result_that_cannot_be_is_tried_again_and_told_once_it_is_put_right(stored, unjudgeable, rung):
+    broken = unjudgeable("broken")
+    stored(0, 500, external_id="whole")
+    assert (tasks.sweep(), LevelStatus.objects.get().state, broken.assessments.count()) == (1, "clear", 0)
+    EvalResult.objects.filter(run=broken).update(solved=60, total=100)
+    assert (tasks.sweep(), LevelStatus.objects.get().state, Alert.objects.count(), rung) == (1, "critical", 1, [1])
+
+
+def test_no_number_of_unjudgeable_runs_hides_one_behind_them(stored, unjudgeable):
+    broken = [unjudgeable(f"broken-{number}").pk for number in range(3)]
+    whole = stored(30, 100, external_id="whole").pk
+    assert unanswered(limit=2) == broken[:2]
+    assert list(tasks._each(partial(unanswered, limit=1))) == [*broken, whole]
+
+
+def test_a_pass_that_takes_too_long_leaves_the_next_page_to_the_pass_after_it(stored, monkeypatch):
+    ids = [stored(0, 100, external_id=str(number)).pk for number in range(3)]
+    moments = iter([0, 1, tasks.LONGEST + 1])
+    monkeypatch.setattr(tasks, "monotonic", lambda: next(moments))
+    assert list(tasks._each(partial(unanswered, limit=1))) == ids[:1]

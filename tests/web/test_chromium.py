@@ -82,7 +82,15 @@ def test_every_page_is_sound(browser, site, mode):
     expect_sound(page)
     sign_in(page)
     crisis = Crisis.objects.get()
-    for where in ("/", "/?rows=all&show=attention", "/levels/", "/levels/small-1.0.uplift/", "/crises/", f"/crises/{crisis.pk}/", "/account/password/"):
+    for where in (
+        "/",
+        "/?rows=all&show=attention",
+        "/levels/",
+        "/levels/small-1.0.uplift/",
+        "/crises/",
+        f"/crises/{crisis.pk}/",
+        "/account/password/",
+    ):
         page.goto(where)
         expect_sound(page)
     page.context.close()
@@ -112,6 +120,22 @@ def test_a_mails_link_leads_through_the_sign_in_to_the_crisis(browser, site):
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_role("status")).to_contain_text("Acknowledged.")
     expect(page.locator("[aria-current=step]")).to_contain_text("Acknowledged")
+    expect_sound(page)
+    page.context.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_is_withdrawn_beside_its_explanation_and_stays_visible_as_withdrawn(browser, site, mode):
+    page = open_page(browser, site, mode)
+    sign_in(page, "/levels/small-1.0.uplift/")
+    page.locator(".why summary", has_text="reads so").click()
+    page.get_by_label("Why it is invalid").fill("The scorer was broken.")
+    expect_sound(page)
+    page.get_by_role("button", name="Mark this run invalid").click()
+    expect(page.get_by_role("status")).to_contain_text("Marked invalid.")
+    expect(page.locator("tr.struck")).to_contain_text("Withdrawn by Ada Safety on")
+    expect(page.locator("#chart .point")).to_have_count(1)
+    expect(page.locator("#chart .errorbar")).to_have_count(0)
     expect_sound(page)
     page.context.close()
 
