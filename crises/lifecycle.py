@@ -93,7 +93,7 @@ def move(crisis: Crisis, action: str, actor: Actor, now: dt.datetime, text: str,
     for name, value in fields.items():
         setattr(crisis, name, value)
     crisis.save(update_fields=["state", *fields])
-    note(crisis=crisis, kind="state", text=text, author=actor.name, now=now)
+    note(crisis=crisis, kind="escalation" if action == "escalate" else "state", text=text, author=actor.name, now=now)
     log.record(
         action=f"crises.crisis.{action}",
         about=f"crisis:{crisis.pk}",

@@ -168,18 +168,22 @@ def _crossing(judged: Judged) -> dict[str, Any]:
 
 
 def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
-    notes = []
+    incomplete = not run.complete and run.status != "started"
+    illustrative = any(each.assessment.illustrative for each in judged)
+    notes = (
+        (not judged, _why_unjudged(run)),
+        (incomplete, "The run is incomplete: it may raise a state, never lower it."),
+        (illustrative, "Judged against an illustrative line: the lab has not published its own."),
+    )
+    return [text for holds, text in notes if holds]
+
+
+def _why_unjudged(run: EvalRun) -> str:
     if run.invalidated is not None:
-        notes.append("The run was marked invalid before it was judged; it is judged by nothing.")
-    elif run.status == "started" and not judged:
-        notes.append("The run has only started; it is judged when its results come.")
-    elif not judged:
-        notes.append(
-            f"No line in force for models of {run.checkpoint.model.developer} uses {run.evaluation.key}: "
-            "the run is recorded, and nothing was judged."
-        )
-    if not run.complete and run.status != "started":
-        notes.append("The run is incomplete: it may raise a state, never lower it.")
-    if any(each.assessment.illustrative for each in judged):
-        notes.append("Judged against an illustrative line: the lab has not published its own.")
-    return notes
+        return "The run was marked invalid before it was judged; it is judged by nothing."
+    if run.status == "started":
+        return "The run has only started; it is judged when its results come."
+    return (
+        f"No line in force for models of {run.checkpoint.model.developer} uses {run.evaluation.key}: "
+        "the run is recorded, and nothing was judged."
+    )

@@ -74,15 +74,20 @@ def make_people() -> str:
 
 
 def make_token(now: dt.datetime) -> str:
-    """A token of the demonstration's service account: the kept one while it lives, or a new one."""
-    try:
-        tokens.verify(text=kept().get("token", ""), now=now)
-        return kept()["token"]
-    except tokens.InvalidToken:
+    """A token of the demonstration's service account: the kept one while it lives and has every scope, or a new one."""
+    text = kept().get("token", "")
+    if not _serves(text, now):
         account, _ = ServiceAccount.objects.get_or_create(name="demo-pipeline", defaults={"created": now})
         _, text = tokens.issue(account=account, scopes=tokens.SCOPES, now=now)
         _keep(token=text)
-        return text
+    return text
+
+
+def _serves(text: str, now: dt.datetime) -> bool:
+    try:
+        return set(tokens.verify(text=text, now=now).scopes) == set(tokens.SCOPES)
+    except tokens.InvalidToken:
+        return False
 
 
 def make_schedule(now: dt.datetime) -> EvalSchedule:

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.models import User
 from accounts.roles import Actor, NotAllowed, Refused, require
 from audit import log
-from mitigations.models import Checklist, ChecklistItem, Evidence, Mitigation, SignOff
+from mitigations.models import Assignment, Checklist, ChecklistItem, Evidence, Mitigation, SignOff
 from mitigations.readiness import ItemFacts, Readiness, judge
 from thresholds.models import CapabilityLevel
 
@@ -85,6 +85,7 @@ def assign_owner(*, item_id: int, owner_id: int, actor: Actor, now: dt.datetime)
         raise Refused(f"'{item.what}' is signed off; its owner stays as the sign-off found it.")
     item.owner = owner
     item.save(update_fields=["owner"])
+    Assignment.objects.create(item=item, owner=owner, assigned=now)
     log.record(
         action="mitigations.item.assign",
         about=f"item:{item.pk}",
@@ -116,13 +117,15 @@ def attach_evidence(*, item_id: int, summary: str, link: str, sha256: str, actor
 
 @transaction.atomic
 def sign_off(*, item_id: int, note: str, actor: Actor, now: dt.datetime) -> SignOff:
-    """Sign an item off on its newest evidence; raises NotAllowed, EvidenceMissing, or SameHand for whoever did the item."""
+    """Sign an item off on its newest evidence; raises NotAllowed, EvidenceMissing, or SameHand for whoever had a hand in it:
+    its owner, a former owner, and everyone who attached evidence to it."""
     person = require(actor, "mitigations.sign_off")
     item = _locked(item_id)
     evidence = list(item.evidence.select_related("attached_by").order_by("-attached", "-pk"))
     if not evidence:
         raise EvidenceMissing(f"'{item.what}' has no evidence yet; attach it before the item is signed off.")
-    if person in {item.owner_id, *(proof.attached_by_id for proof in evidence)}:
+    owners = item.assignments.values_list("owner_id", flat=True)
+    if person in {item.owner_id, *owners, *(proof.attached_by_id for proof in evidence)}:
         raise SameHand(actor, "mitigations.sign_off", f"{actor.name} did '{item.what}'; another person must sign it off.")
     if item.sign_offs.filter(withdrawn__isnull=True).exists():
         raise Refused(f"'{item.what}' is already signed off.")

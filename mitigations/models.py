@@ -65,6 +65,17 @@ class ChecklistItem(models.Model):
         return self.what
 
 
+class Assignment(models.Model):
+    """Who was given an item, and when: a former owner had a hand in it too."""
+
+    item = models.ForeignKey(ChecklistItem, on_delete=models.PROTECT, related_name="assignments")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    assigned = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.item_id} to {self.owner_id}"
+
+
 class Evidence(models.Model):
     """Proof that an item is done: a statement, a link and the digest of what it points to; never edited."""
 

@@ -171,10 +171,10 @@ MEANINGS = [
     (measured(tasks=[task(), task()]), "/measurements/0/tasks", "repeated"),
     (measured(tasks=[task(solved=2)]), "/measurements/0/tasks/0/solved", "out_of_range"),
     ({"coverage": {"errored": 10}}, "/measurements/0/total", "solved_plus_errored_exceeds_total"),
-    ({"started": "2026-11-01T09:00:00"}, "/started", "no_time_zone"),
+    ({"started": "2025-11-01T09:00:00"}, "/started", "no_time_zone"),
     ({"started": "0001-01-01T00:00:00+14:00"}, "/started", "out_of_range"),
     ({"completed": "9998-01-01T00:00:00Z"}, "/completed", "in_the_future"),
-    ({"started": "2026-11-01T09:00:00Z", "completed": "2026-11-01T10:00:00+02:00"}, "/completed", "before_start"),
+    ({"started": "2025-11-01T09:00:00Z", "completed": "2025-11-01T10:00:00+02:00"}, "/completed", "before_start"),
     ({"supersedes": 1}, "/supersedes", "not_the_newest"),
 ]
 
@@ -208,7 +208,7 @@ def test_what_is_no_run_at_all_is_refused(pipeline, raw):
 
 
 def test_every_fault_of_a_well_formed_body_is_listed(pipeline, small, aurora):
-    times = {"started": "2026-11-01T09:00:00Z", "completed": "2026-11-01T08:00:00Z"}
+    times = {"started": "2025-11-01T09:00:00Z", "completed": "2025-11-01T08:00:00Z"}
     answer = pipeline.send("runs/", body_with(**times, **measured(solved=13, total=12, value=0.5, ci_low=0.1)))
     assert faults(answer) == [
         ("/completed", "before_start"),
@@ -254,52 +254,6 @@ def test_huge_numbers_are_answered_and_read_back_as_they_were_posted(pipeline, e
     assert again.json() == {**first.json(), "replayed": True}
     kept = pipeline.get(f"runs/{first.json()['id']}/").json()
     assert (kept["provenance"], kept["results"][0]["value"], kept["reply"]) == ({"flop": 3e25}, 3e25, first.json())
-
-
-def test_a_run_is_read_back_with_its_results_and_the_reply(pipeline, small, aurora):
-    reply = pipeline.run(3, 12, provenance={"commit": "1f0c2d7"}).json()
-    run = pipeline.get(f"runs/{reply['id']}/").json()
-    assert (run["checkpoint"], run["evaluation"], run["provenance"]) == ("aurora-1", "ctf@1", {"commit": "1f0c2d7"})
-    assert [(result["metric"], result["solved"], result["total"], result["value"]) for result in run["results"]] == [
-        ("solved", 3, 12, 0.25)
-    ]
-    assert run["reply"] == reply
-
-
-def test_a_run_that_was_never_answered_is_read_back_without_a_reply(pipeline, small, aurora):
-    run = EvalRun.objects.get(pk=pipeline.run(3, 12).json()["id"])
-    run.receipt.delete()
-    assert pipeline.get(f"runs/{run.pk}/").json()["reply"] is None
-
-
-@pytest.mark.parametrize("number", ["0", "7", "99999999999999999999", "9" * 2000, "-1", "R-1", "1e3"])
-def test_a_run_that_is_not_there_is_not_found(pipeline, number):
-    problem(pipeline.get(f"runs/{number}/"), 404, "not_found")
-
-
-ASKED = [
-    ({}, ["3", "2", "1"]),
-    ({"status": "error"}, ["3"]),
-    ({"checkpoint": "aurora-1"}, ["2", "1"]),
-    ({"checkpoint": "aurora-1", "status": "success"}, ["2", "1"]),
-    ({"model": "aurora"}, ["3", "2", "1"]),
-    ({"evaluation": "ctf"}, ["3", "2", "1"]),
-    ({"evaluation": "ctf@1"}, []),
-    ({"checkpoint": "no such"}, []),
-    ({"status": ""}, []),
-    ({"colour": "red"}, ["3", "2", "1"]),
-    ({"limit": "2"}, ["3", "2"]),
-    ({"checkpoint": "' OR 1=1 --"}, []),
-]
-
-
-def test_runs_are_listed_newest_first_by_what_is_asked_for(pipeline, small, aurora):
-    pipeline.send("checkpoints/", {"slug": "aurora-2", "name": "Aurora 2", "model": "aurora"})
-    pipeline.run(3, 12, external_id="1")
-    pipeline.run(0, 12, external_id="2")
-    pipeline.run(external_id="3", checkpoint="aurora-2", status="error")
-    for query, found in ASKED:
-        assert [run["external_id"] for run in pipeline.get("runs/", **query).json()["results"]] == found, query
 
 
 def test_a_refused_run_leaves_no_entry_and_a_stored_one_leaves_its_own(pipeline, small, aurora):

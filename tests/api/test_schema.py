@@ -87,7 +87,7 @@ def test_what_is_read_has_the_documented_shape(document, pipeline, grow):
     grow(1)
     pipeline.send(
         "determinations/",
-        {"checkpoint": "model-1-1", "level": "lab-1-1.0.uplift", "status": "below", "stated": "2026-11-02", "source": "s"},
+        {"checkpoint": "model-1-1", "level": "lab-1-1.0.uplift", "status": "below", "stated": "2025-11-02", "source": "s"},
     )
     numbers = {"id": {path: pipeline.get(path).json()["results"][0]["id"] for path in ("runs/", "crises/")}}
     named = {"slug": "model-1-1", "key": "lab-1-1.0.uplift"}
@@ -102,13 +102,13 @@ def test_what_is_read_has_the_documented_shape(document, pipeline, grow):
 
 POSTED = [
     ("models/", {"slug": "b", "name": "B", "developer": "Northwind"}),
-    ("checkpoints/", {"slug": "aurora-2", "name": "Aurora 2", "model": "aurora", "effective_compute": 3e25, "trained": "2026-05-01"}),
+    ("checkpoints/", {"slug": "aurora-2", "name": "Aurora 2", "model": "aurora", "effective_compute": 3e25, "trained": "2025-05-01"}),
     ("evaluations/", {"slug": "e", "version": "1", "name": "E", "unit": "points", "direction": "higher", "n_tasks": 3}),
     ("runs/", run_body(3, 12)),
     ("runs/", run_body(external_id="2", status="error")),
     ("runs/", run_body(5, 12, external_id="2", evaluation="other")),
     ("runs/", {}),
-    ("determinations/", {"checkpoint": "aurora-1", "level": "small-1.0.uplift", "status": "below", "stated": "2026-11-02", "source": "s"}),
+    ("determinations/", {"checkpoint": "aurora-1", "level": "small-1.0.uplift", "status": "below", "stated": "2025-11-02", "source": "s"}),
     ("gate/", {"checkpoint": "aurora-1", "stage": "external"}),
     ("gate/", {"checkpoint": "none", "stage": "external"}),
 ]

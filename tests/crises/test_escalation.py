@@ -27,7 +27,7 @@ def test_a_late_crisis_calls_again_and_sets_its_next_step(crisis, now):
     assert escalate_overdue(crisis_id=crisis.pk, now=late)
     crisis.refresh_from_db()
     assert (crisis.escalations, crisis.state, crisis.next_step) == (1, "opened", late + 60 * MINUTE)
-    (update,) = crisis.updates.filter(kind="state")
+    (update,) = crisis.updates.filter(kind="escalation")
     assert (update.author, update.text) == ("system", "Escalated: nobody has acknowledged it for 61 minutes.")
     assert Entry.objects.latest("seq").action == "crises.crisis.escalate"
     assert escalations() == 1
