@@ -1,7 +1,6 @@
 """Storing a run as its producer reported it: once per content, append-only, inside the caller's transaction."""
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +11,7 @@ from accounts.roles import Actor, Refused, require
 from audit import log
 from evals.catalogue import UnknownEvaluation, find_evaluation
 from evals.models import Checkpoint, EvalResult, EvalRun, Evaluation
-from evals.submissions import Fault, InvalidSubmission, Item, Submission, digest, is_complete, missing_samples
+from evals.submissions import Fault, InvalidSubmission, Item, Submission, covers, digest, is_complete, missing_samples
 
 CLOCK_SLACK = dt.timedelta(hours=1)
 ROUNDING = 0.01  # how far a printed proportion may lie from its counts
@@ -132,23 +131,29 @@ def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
 
 def _fits(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> None:
     """Refuse what cannot be a run of this evaluation: no measurement of its metric, values out of range, a time to come."""
-    faults = [
+    faults = _by_now(submission, now)
+    item = submission.measurement(evaluation.metric)
+    if item is not None:
+        index = submission.measurements.index(item)
+        faults += _in_range(index, item, evaluation)
+        faults += _inside_total(index, item, submission)
+        faults += _tasks_fit(index, item, evaluation)
+        faults += _counts_fit(index, item, evaluation)
+        faults += _agrees(index, item, submission)
+    elif submission.measurements:
+        names = ", ".join(other.metric for other in submission.measurements)
+        detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {names}."
+        faults.append(Fault("/measurements", "metric_missing", detail))
+    if faults:
+        raise InvalidSubmission(faults)
+
+
+def _by_now(submission: Submission, now: dt.datetime) -> list[Fault]:
+    return [
         Fault(f"/{name}", "in_the_future", f"The run cannot be {name} in the future; check the producer's clock.")
         for name in ("started", "completed")
         if (moment := getattr(submission, name)) is not None and moment > now + CLOCK_SLACK
     ]
-    judged = {index: item for index, item in enumerate(submission.measurements) if item.metric == evaluation.metric}
-    if submission.measurements and not judged:
-        names = ", ".join(item.metric for item in submission.measurements)
-        detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {names}."
-        faults.append(Fault("/measurements", "metric_missing", detail))
-    for index, item in judged.items():
-        faults += _in_range(index, item, evaluation)
-        faults += _inside_total(index, item, submission)
-        faults += _counts_fit(index, item, evaluation)
-        faults += _agrees(index, item, submission)
-    if faults:
-        raise InvalidSubmission(faults)
 
 
 def _in_range(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
@@ -181,11 +186,15 @@ def _inside_total(index: int, item: Item, submission: Submission) -> list[Fault]
     return []
 
 
+def _tasks_fit(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
+    name, tasks = ("tasks", len(item.tasks)) if item.tasks else ("n_tasks", item.n_tasks or 0)
+    if tasks <= (evaluation.n_tasks or tasks):
+        return []
+    detail = f"{evaluation.key} has {evaluation.n_tasks} tasks, not {tasks}; another set of tasks is another version."
+    return [Fault(f"/measurements/{index}/{name}", "more_tasks_than_declared", detail)]
+
+
 def _counts_fit(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
-    tasks = len(item.tasks) if item.tasks else item.n_tasks or 0
-    if evaluation.n_tasks and tasks > evaluation.n_tasks:
-        detail = f"{evaluation.key} has {evaluation.n_tasks} tasks, not {tasks}; another set of tasks is another version."
-        return [Fault(f"/measurements/{index}/{'tasks' if item.tasks else 'n_tasks'}", "more_tasks_than_declared", detail)]
     if evaluation.unit == "proportion" or (item.solved is None and item.tasks is None):
         return []
     detail = f"{evaluation.key} is measured in {evaluation.unit}; post it as value with its stderr or interval, not as counts."
@@ -217,24 +226,6 @@ def _task_shares(item: Item) -> list[float]:
     return [sum(task.solved / task.attempts for task in item.tasks) / len(item.tasks), solved / attempts]
 
 
-def _covers(submission: Submission, evaluation: Evaluation) -> bool:
-    """Whether the judged measurement holds a result for every planned sample and every task, as far as the body says how many."""
-    item = next((item for item in submission.measurements if item.metric == evaluation.metric), None)
-    if item is None or (item.value is None and item.solved is None and not item.tasks):
-        return False
-    cover = submission.coverage
-    samples = sum(task.attempts for task in item.tasks) if item.tasks else item.total
-    plan = max(cover.planned or 0, samples or 0)
-    said = [cover.completed, cover.scored]
-    known = [samples] if said == [None, None] else said
-    ran = [len(item.tasks)] if item.tasks else [item.n_tasks, item.total]
-    return _all_at_least(plan, known) and _all_at_least(evaluation.n_tasks or 0, ran)
-
-
-def _all_at_least(wanted: int, counts: Iterable[int | None]) -> bool:
-    return all(count is None or count >= wanted for count in counts)
-
-
 def _build(submission: Submission, checkpoint: Checkpoint, evaluation: Evaluation, now: dt.datetime) -> EvalRun:
     cover = submission.coverage
     return EvalRun(
@@ -253,7 +244,7 @@ def _build(submission: Submission, checkpoint: Checkpoint, evaluation: Evaluatio
         unscored=cover.unscored,
         errored=cover.errored,
         limit_hit=cover.limit_hit,
-        complete=is_complete(submission) and _covers(submission, evaluation),
+        complete=is_complete(submission) and covers(submission, evaluation.metric, evaluation.n_tasks),
         elicitation=submission.elicitation,
         provenance=submission.provenance,
         relationship=submission.relationship,

@@ -40,6 +40,10 @@ class InvalidSubmission(Exception):
         self.errors = errors
 
 
+def _said(*counts: int | None) -> list[int]:
+    return [count for count in counts if count is not None]
+
+
 class Producer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pipeline that made the run; with the external id it identifies the run."""
 
@@ -56,6 +60,11 @@ class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unscored: Count = 0
     errored: Count = 0
     limit_hit: Count = 0
+
+    @property
+    def known(self) -> list[int]:
+        """Samples that ran to their end and samples with a score, whichever is said."""
+        return _said(self.completed, self.scored)
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +91,21 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: Annotated[list[Task], msgspec.Meta(min_length=1, max_length=20_000)] | None = None
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
+    @property
+    def measured(self) -> bool:
+        """Whether it holds a result, and not only the reason why there is none."""
+        return self.value is not None or self.solved is not None or self.tasks is not None
+
+    @property
+    def samples(self) -> list[int]:
+        """Attempts over all tasks, or the total that was given; nothing where neither is said."""
+        return [sum(task.attempts for task in self.tasks)] if self.tasks else _said(self.total)
+
+    @property
+    def ran(self) -> list[int]:
+        """How many tasks it can hold at most, by each count that says something of it."""
+        return [len(self.tasks)] if self.tasks else _said(self.n_tasks, self.total)
+
 
 class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One run as posted; the evaluation is `slug@version`, or `slug` where it has one version only."""
@@ -99,6 +123,10 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provenance: Flat = {}
     relationship: Literal["first_party", "third_party"] = "first_party"
     supersedes: int | str | None = None
+
+    def measurement(self, metric: str) -> Item | None:
+        """The measurement of a metric, where there is one."""
+        return next((item for item in self.measurements if item.metric == metric), None)
 
 
 def parse(content: Mapping[str, Any]) -> Submission:
@@ -124,16 +152,23 @@ def is_complete(submission: Submission) -> bool:
     cover = submission.coverage
     if submission.status != "success" or cover.errored or cover.unscored or cover.limit_hit:
         return False
-    planned = cover.planned
-    return planned is None or all(count is None or count >= planned for count in (cover.completed, cover.scored))
+    return min(cover.known, default=cover.planned or 0) >= (cover.planned or 0)
+
+
+def covers(submission: Submission, metric: str, n_tasks: int | None) -> bool:
+    """Whether a metric has a result for every planned sample and each of `n_tasks` tasks, as far as the body says how many."""
+    item, cover = submission.measurement(metric), submission.coverage
+    if item is None or not item.measured:
+        return False
+    plan, tasks = max([cover.planned or 0, *item.samples]), n_tasks or 0
+    return min(cover.known or item.samples, default=plan) >= plan and min(item.ran, default=tasks) >= tasks
 
 
 def missing_samples(submission: Submission) -> int:
     """Samples of the plan without a score: read as solved for the upper bound and unsolved for the lower."""
     cover = submission.coverage
     named = cover.errored + cover.unscored + cover.limit_hit
-    known = [count for count in (cover.completed, cover.scored) if count is not None]
-    return max(named, (cover.planned or 0) - min(known) if known and cover.planned else 0)
+    return max(named, (cover.planned or 0) - min(cover.known, default=cover.planned or 0))
 
 
 def _fault(message: str) -> Fault:
@@ -148,16 +183,18 @@ def _fault(message: str) -> Fault:
 
 
 def _times(submission: Submission) -> Iterator[Fault]:
-    for name in ("started", "completed"):
-        moment = getattr(submission, name)
-        if moment is not None and moment.tzinfo is None:
-            yield Fault(f"/{name}", "no_time_zone", "A time needs its offset from UTC, for example 2026-11-22T09:00:00Z.")
-            return
-        if moment is not None and not YEARS[0] <= moment.year <= YEARS[1]:
-            yield Fault(f"/{name}", "out_of_range", f"A run lies in the years {YEARS[0]} to {YEARS[1]}.")
-            return
-    if submission.started and submission.completed and submission.completed < submission.started:
+    given = {name: moment for name in ("started", "completed") if (moment := getattr(submission, name)) is not None}
+    faults = [fault for name, moment in given.items() for fault in _time(name, moment)]
+    yield from faults
+    if len(given) == 2 and not faults and given["completed"] < given["started"]:
         yield Fault("/completed", "before_start", "The run cannot be completed before it started.")
+
+
+def _time(name: str, moment: dt.datetime) -> Iterator[Fault]:
+    if moment.tzinfo is None:
+        yield Fault(f"/{name}", "no_time_zone", "A time needs its offset from UTC, for example 2026-11-22T09:00:00Z.")
+    elif not YEARS[0] <= moment.year <= YEARS[1]:
+        yield Fault(f"/{name}", "out_of_range", f"A run lies in the years {YEARS[0]} to {YEARS[1]}.")
 
 
 def _finite(submission: Submission) -> Iterator[Fault]:

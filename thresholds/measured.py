@@ -37,23 +37,26 @@ def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
 
 
 def _from_tasks(run: EvalRun, result: EvalResult) -> Measurement:
-    """Per-task outcomes: the task is the unit; missing samples and tasks that never ran count as worst case.
-
-    What is missing lies first in the tasks that are not listed, then in those that are, and never in what was solved.
-    """
+    """Per-task outcomes: the task is the unit; what never ran or has no score is unknown, and what was solved stays solved."""
     tasks, evaluation = result.tasks or [], run.evaluation
-    attempts = {task["attempts"] for task in tasks}
-    epochs, samples = max(attempts), sum(task["attempts"] for task in tasks)
-    missing = missing_of(run, samples)
-    unlisted = max(0, min(run.planned or 0, samples + missing) - samples)
-    total = max(len(tasks) + ceil(unlisted / epochs), evaluation.n_tasks or 0)
-    absent = total - len(tasks)
+    attempts = [task["attempts"] for task in tasks]
+    epochs, (total, unknown) = max(attempts), _extent(run, attempts)
     solved = sum(task["solved"] / task["attempts"] for task in tasks)
-    errored = min(absent + ceil(max(0, missing - absent * epochs) / epochs), floor(total - solved))
+    errored = min(unknown, floor(total - solved))
     sizes = _family_sizes([task.get("family", "") for task in tasks])
-    if errored or len(attempts) > 1:
+    if errored or min(attempts) < epochs:
         return _declared(evaluation, solved=solved, total=total, errored=errored, family_sizes=sizes)
     return _declared(evaluation, solved_per_task=tuple(task["solved"] for task in tasks), epochs=epochs, family_sizes=sizes)
+
+
+def _extent(run: EvalRun, attempts: list[int]) -> tuple[int, int]:
+    """How many tasks there are and how many are unknown: first those that are not listed, then as many of the listed as it takes."""
+    epochs, samples = max(attempts), sum(attempts)
+    missing = missing_of(run, samples)
+    unlisted = max(0, min(run.planned or 0, samples + missing) - samples)
+    total = max(len(attempts) + ceil(unlisted / epochs), run.evaluation.n_tasks or 0)
+    absent = total - len(attempts)
+    return total, absent + ceil(max(0, missing - absent * epochs) / epochs)
 
 
 def _family_sizes(families: list[str]) -> tuple[int, ...] | None:

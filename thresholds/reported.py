@@ -23,6 +23,10 @@ MEANS = {
 REACHED = frozenset({"alert", "alert_ccl_undetermined", "threshold_crossed", "high_reached", "critical"})
 
 
+class AlreadyRecorded(Refused):
+    """The same determination of that day is recorded with another source or note."""
+
+
 class UnknownStatus(Refused):
     """The reported status is none of those in use."""
 
@@ -56,6 +60,12 @@ def record_determination(
         defaults={"source": source.strip(), "note": note, "recorded": now, "recorded_by": f"{actor.kind}:{actor.name}"},
     )
     if not created:
+        if (determination.source, determination.note) != (source.strip(), note):
+            raise AlreadyRecorded(
+                f"'{status}' of {stated.isoformat()} is recorded for {checkpoint.slug} and {level.key} "
+                f"with the source '{determination.source}'; "
+                "what was recorded is never changed."
+            )
         return determination, False
     _show_newest(checkpoint, level)
     log.record(

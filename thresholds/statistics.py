@@ -296,4 +296,4 @@ class Estimate:
 
 
 def _distance(end: float, value: float, *, log: bool) -> float:
-    return math.log(end / value) if log else end - value
+    return math.log(end) - math.log(value) if log else end - value  # the quotient of far numbers would underflow

@@ -40,6 +40,7 @@ class Statuses(ListAPIView[LevelStatus]):
     scopes = READ
     serializer_class = StatusShape
     pagination_class = InOrder
+    filters = FILTERS
 
     def get_queryset(self) -> QuerySet[LevelStatus]:
         wanted = {FILTERS[name]: value for name, value in self.request.query_params.items() if name in FILTERS}

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
@@ -15,6 +15,13 @@ class NewestFirst(CursorPagination):
     page_size = 100
     page_size_query_param = "limit"
     max_page_size = 500
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """A misspelt filter would list everything, so an unknown name is refused."""
+        known = {*getattr(view, "filters", ()), self.cursor_query_param, self.page_size_query_param}
+        if unknown := sorted(set(request.query_params) - known):
+            raise ValidationError({name: f"Unknown parameter; known here: {', '.join(sorted(known))}." for name in unknown})
+        return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)

@@ -23,6 +23,7 @@ class Runs(ListAPIView[EvalRun]):
     scopes = {"GET": "read", "POST": "runs:write"}
     serializer_class = RunShape
     pagination_class = NewestFirst
+    filters = FILTERS
 
     def get_queryset(self) -> QuerySet[EvalRun]:
         wanted = {FILTERS[name]: value for name, value in self.request.query_params.items() if name in FILTERS}

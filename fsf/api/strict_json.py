@@ -42,17 +42,19 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 
 def _check(content: Any) -> int:
     """How many names its objects hold; raises ParseError for what is nested too deep and for NUL characters."""
-    level, depth, names = [content], 0, 0
-    while level:
-        if depth > DEPTH:
-            raise ParseError(f"The body is nested deeper than {DEPTH} levels.")
-        for part in level:
-            if isinstance(part, str) and "\x00" in part:
-                raise ParseError("A text in the body holds a NUL character; remove it.")
-            names += len(part) if isinstance(part, dict) else 0
+    level, names = [content], 0
+    for _ in range(DEPTH + 1):
+        if any("\x00" in part for part in level if isinstance(part, str)):
+            raise ParseError("A text in the body holds a NUL character; remove it.")
+        names += sum(map(len, filter(_is_object, level)))
         level = [inner for part in level for inner in _inside(part)]
-        depth += 1
+    if level:
+        raise ParseError(f"The body is nested deeper than {DEPTH} levels.")
     return names
+
+
+def _is_object(part: Any) -> bool:
+    return isinstance(part, dict)
 
 
 def _inside(part: Any) -> list[Any]:

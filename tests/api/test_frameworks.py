@@ -51,7 +51,6 @@ ASKED = [
     ({"level": "small-1.0.uplift"}, ["aurora-1", "aurora-2"]),
     ({"level": "uplift"}, []),
     ({"state": "no such"}, []),
-    ({"colour": "red"}, ["aurora-1", "aurora-2"]),
     ({"limit": 1}, ["aurora-1"]),
 ]
 

@@ -107,3 +107,10 @@ def test_what_is_no_cursor_leads_nowhere(pipeline, cursor):
 @pytest.mark.parametrize("position", ["", "r=1", "p=9999999999999999999", "p=0", "o=99999", "x=1", "p=1&p=x"])
 def test_a_cursor_past_the_end_leads_to_an_empty_page(pipeline, position):
     assert pipeline.get("runs/", cursor=b64encode(position.encode()).decode()).json()["results"] == []
+
+
+def test_a_misspelt_filter_is_refused_and_does_not_list_everything(pipeline, small, aurora):
+    answer = pipeline.get("runs/", chekpoint="aurora-1")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "/chekpoint"
+    assert pipeline.get("runs/", checkpoint="aurora-1", limit=5).status_code == 200

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from thresholds import verdicts
 from thresholds.statistics import (
     METHODS,
     Estimate,
@@ -215,3 +216,11 @@ def refused(check, *given):
         check(*given)
     assert str(error.value).endswith(".")
     return error.value.code
+
+
+def test_an_interval_end_as_small_as_a_float_can_be_is_judged_and_not_an_overflow():
+    found = verdicts.read(
+        verdicts.Measurement(unit="minutes", scale="log", value=100, ci_low=5e-324, ci_high=200),
+        verdicts.Line(kind="alert", value=150, policy=verdicts.Policy.POSTERIOR, posterior=0.5),
+    )
+    assert found.bounds.lower < 100 < found.bounds.upper
