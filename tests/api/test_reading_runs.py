@@ -37,7 +37,6 @@ ASKED = [
     ({"evaluation": "ctf@1"}, []),
     ({"checkpoint": "no such"}, []),
     ({"status": ""}, []),
-    ({"colour": "red"}, ["3", "2", "1"]),
     ({"limit": "2"}, ["3", "2"]),
     ({"checkpoint": "' OR 1=1 --"}, []),
 ]
