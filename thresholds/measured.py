@@ -24,12 +24,15 @@ def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
         return _from_tasks(run, result)
     if result.solved is not None and result.total is not None:
         return _from_counts(run, result, result.solved, result.total)
+    # A claimed precision is worth no more than the declared tasks bear; a bare value claims none.
+    precise = result.stderr is not None or result.ci_low is not None
+    n_tasks = result.n_tasks or (evaluation.n_tasks if precise else None)
     return _declared(
         evaluation,
         value=result.value,
-        errored=_missing_tasks(run, result.n_tasks),
+        errored=_missing_tasks(run, n_tasks),
         stderr=result.stderr,
-        n_tasks=result.n_tasks,
+        n_tasks=n_tasks,
         ci_low=result.ci_low,
         ci_high=result.ci_high,
         ci_level=result.ci_level,

@@ -146,6 +146,14 @@ def test_the_declared_number_of_tasks_bounds_what_is_claimed():
     assert bounds(measured({**attempts, "n_tasks": 5}, declared={"n_tasks": 12})).n_eff == 5
 
 
+@pytest.mark.parametrize("claim", [{"stderr": 0.0001}, {"ci_low": 0.0099, "ci_high": 0.0101}])
+def test_no_claim_is_more_precise_than_the_declared_tasks_bear(claim):
+    claimed = {"value": 0.01, **claim}
+    assert state_of(measured(claimed)) is State.CLEAR
+    assert bounds(measured(claimed, declared={"n_tasks": 12})).upper > 0.2
+    assert bounds(measured({"value": 0.01}, declared={"n_tasks": 12})).upper is None
+
+
 def test_a_declared_family_correlation_without_families_takes_all_tasks_for_one():
     declared = {"icc_family": 0.5}
     alike = bounds(measured({"solved": 0, "total": 100}, declared=declared))
