@@ -128,7 +128,7 @@ def test_a_schedule_waits_for_its_open_job_and_for_room():
     assert runner.claim_due(now=NINE + dt.timedelta(hours=1), limit=9) == []
 
 
-@pytest.mark.parametrize("fields", [{"active": False}, {"due": NINE + SECOND}, {"every_minutes": 0}])
+@pytest.mark.parametrize("fields", [{"active": False}, {"due": NINE + SECOND}])
 def test_what_is_not_due_is_not_claimed(fields):
     schedule(**fields)
     assert runner.claim_due(now=NINE, limit=4) == []
