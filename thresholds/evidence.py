@@ -1,7 +1,7 @@
 """How the readings of one checkpoint at one level add up to a state. Plain Python: facts in, a value out.
 
 For each evaluation that carries a line the ledger keeps the newest complete reading, and of the incomplete readings newer than
-it the newest of each state: an incomplete run may raise what the evidence says, never lower it. The outcome does not depend on
+it the newest of each kind: an incomplete run may raise what the evidence says, never lower it. The outcome does not depend on
 the order in which runs arrive.
 """
 
@@ -59,9 +59,14 @@ def add(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, reading: Readi
     A reading holds `run` (id), `completed` (ISO 8601 UTC), `complete` and `state` at least.
     """
     slots = {key: value for key, value in ledger.get(evaluation, {}).items() if value["run"] != superseded}
-    slot = "complete" if reading["complete"] else reading["state"]
+    slot = "complete" if reading["complete"] else _apart(reading)
     slots[slot] = max(slots.get(slot, reading), reading, key=_moment)
     return {**{key: dict(value) for key, value in ledger.items()}, evaluation: _still_counting(slots)}
+
+
+def _apart(reading: Reading) -> str:
+    """Incomplete readings are kept apart by what they say, so that a later one never hides what an earlier one could not rule out."""
+    return f"{reading['state']}, critical {'ruled out' if reading.get('critical_ruled_out') else 'not ruled out'}"
 
 
 def _still_counting(slots: dict[str, Reading]) -> dict[str, Reading]:

@@ -16,6 +16,7 @@ def broker_at(settings, monkeypatch):
     def broker_at(port):
         monkeypatch.setattr(current_app.conf, "broker_url", f"redis://127.0.0.1:{port}/0")
         monkeypatch.setattr(current_app.conf, "broker_write_url", f"redis://127.0.0.1:{port}/0")
+        monkeypatch.setitem(current_app.conf, "broker_transport", "redis")
 
     return broker_at
 
