@@ -24,11 +24,15 @@ def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
         return _from_tasks(run, result)
     if result.solved is not None and result.total is not None:
         return _from_counts(run, result, result.solved, result.total)
-    # A claimed precision is worth no more than the declared tasks bear; a bare value claims none.
+    return _from_value(run, result)
+
+
+def _from_value(run: EvalRun, result: EvalResult) -> Measurement:
+    """A value: a claimed precision is worth no more than the declared tasks bear, and a bare value claims none."""
     precise = result.stderr is not None or result.ci_low is not None
-    n_tasks = result.n_tasks or (evaluation.n_tasks if precise else None)
+    n_tasks = result.n_tasks or (run.evaluation.n_tasks if precise else None)
     return _declared(
-        evaluation,
+        run.evaluation,
         value=result.value,
         errored=_missing_tasks(run, n_tasks),
         stderr=result.stderr,
