@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -9,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from threading import Barrier
 
+import hypothesis
 import msgspec
 import pytest
 from django.apps import apps
@@ -27,6 +29,11 @@ from tests import services
 from thresholds import library
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+# The same examples at every run: what lands must not hang on luck. FSF_HYPOTHESIS=search looks for new ones.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", derandomize=False, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("FSF_HYPOTHESIS", "suite"))
 
 append_only = import_module("audit.migrations.0002_append_only")
 flush = TransactionTestCase._fixture_teardown
