@@ -106,7 +106,7 @@ def _plans(checkpoint: Checkpoint, now: dt.datetime) -> dict[str, PlanFacts]:
     live_last = Case(When(state="closed", then=Value(0)), default=Value(1), output_field=IntegerField())
     rows = Crisis.objects.filter(model=checkpoint.model_id).select_related("level").annotate(live=live_last).order_by("live", "pk")
     plans = {}
-    for crisis in rows:
+    for crisis in {crisis.level_id: crisis for crisis in rows}.values():  # the last of each level counts: only its plan is read
         readiness = readiness_of(crisis.checklist_id, now)
         plans[crisis.level.key] = PlanFacts(crisis.ref, crisis.level.name, crisis.state, readiness.ready, readiness.sentence)
     for crossing in Crossing.objects.filter(checkpoint__model=checkpoint.model_id, crises__isnull=True).select_related("level"):
