@@ -15,6 +15,9 @@ class AlreadyRegistered(Refused):
     """The name is taken by something with other content."""
 
 
+EVERYONE = "All labs"  # the frontier of every family together, so nobody's own
+
+
 def _may(actor: Actor) -> None:
     """A person needs the right to register; a pipeline's token has been checked at the door."""
     if actor.kind is Kind.PERSON:
@@ -42,9 +45,12 @@ def _register(kind: str, found: Any, wanted: Mapping[str, Any], name: str) -> bo
 def register_model(*, slug: str, name: str, developer: str, family: str = "", actor: Actor, now: dt.datetime) -> FrontierModel:
     """Register a model once; the same content again returns the same row, other content raises AlreadyRegistered.
 
-    `family` names the frontier that it belongs to in forecasts; the developer's where it is empty.
+    `family` names the frontier that it belongs to in forecasts; the developer's where it is empty. Raises Refused for the
+    name that all of them share.
     """
     _may(actor)
+    if EVERYONE.casefold() in {family.strip().casefold(), developer.strip().casefold()}:
+        raise Refused(f"'{EVERYONE}' is what forecasts call all developers together; name the developer or family itself.")
     found = FrontierModel.objects.filter(slug=slug).first()
     if _register("model", found, {"name": name, "developer": developer, "family": family}, slug):
         assert found is not None  # noqa: S101 - told to the type checker

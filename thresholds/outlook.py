@@ -1,7 +1,8 @@
 """When the frontier of each family may reach the lines of a level: its points gathered, its forecasts made and stored.
 
-A forecast may raise clear to watch, and take that back; it clears nothing else and never lowers a state. It is made anew when the
-level was assessed, and every day, for the lead time moves with the calendar.
+A forecast may raise clear to watch, and take that back; it clears nothing else and never lowers a state. That of all labs together
+is to be read beside a family's own and raises nobody's state. Forecasts are made anew when the level was assessed, and every day,
+for the lead time moves with the calendar.
 """
 
 import datetime as dt
@@ -16,6 +17,7 @@ from django.db.models import Max, Min
 
 from accounts.roles import SYSTEM
 from audit import log
+from evals.catalogue import EVERYONE
 from evals.models import Evaluation
 from thresholds.coverage import rules_for
 from thresholds.evidence import summarise
@@ -101,14 +103,20 @@ def _cases(level: CapabilityLevel, now: dt.datetime) -> list[_Case]:
     for line in lines_of(level.framework):
         if line.level_id == level.pk:
             drawn[line.evaluation_id].append(line)
-    families = {family.casefold(): family for _, _, family in reversed(_flagged(level))}  # spelt as it was first
+    families = _families(level)
     found, evaluations = [], Evaluation.objects.in_bulk(drawn)  # kept lines know nothing of a flag set since
     for evaluation, lines in drawn.items():
         joined = versions_of(evaluations[evaluation])
         bests = bests_of(joined)
-        for family in families.values():
+        for family in families:
             found += [_Case(level, lines, joined, family, axis, in_family(bests, family), now) for axis in AXES]
     return found
+
+
+def _families(level: CapabilityLevel) -> list[str]:
+    """Every family with a checkpoint at the level, spelt as it was first, and where there are several, all of them together."""
+    named = {family.casefold(): family for _, _, family in reversed(_flagged(level))}
+    return [*named.values(), EVERYONE] if len(named) > 1 else list(named.values())
 
 
 def _flagged(level: CapabilityLevel) -> list[tuple[int, bool, str]]:
@@ -209,7 +217,7 @@ def _early(case: _Case, found: dict[str, Outlook]) -> dict[str, Any] | None:
 
 def _show(level: CapabilityLevel, made: Sequence[Forecast], now: dt.datetime) -> None:
     """Bring the rows up to date in which a crossing is foreseen, or is no more; what was measured stays as it is."""
-    crossing = {row.family.casefold() for row in made if row.crosses}
+    crossing = {row.family.casefold() for row in made if row.crosses and row.family != EVERYONE}
     changed = [pk for pk, crosses, family in _flagged(level) if crosses != (family.casefold() in crossing)]
     if not changed:
         return

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db.models import F, Max, Min
 from django.db.models.functions import Coalesce
 
+from evals.catalogue import EVERYONE
 from evals.models import EvalResult, Evaluation
 from thresholds.forecast import Axis, in_years
 from thresholds.measured import flags_of
@@ -81,8 +82,8 @@ def _day(moment: dt.datetime) -> dt.date:
 
 
 def in_family(bests: Sequence[Best], family: str) -> list[Best]:
-    """Those of one family, however its name is spelt."""
-    return [best for best in bests if best.family.casefold() == family.casefold()]
+    """Those of one family, however its name is spelt, or of all of them."""
+    return list(bests) if family == EVERYONE else [best for best in bests if best.family.casefold() == family.casefold()]
 
 
 def points_of(bests: Sequence[Best], axis: Axis) -> list[Point]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any
 
+from evals.catalogue import EVERYONE
 from evals.models import Evaluation
 from fsf.web.bands import Band, Meeting, Step
 from fsf.web.looks import LINE_KIND
@@ -122,7 +123,7 @@ def percent(chance: float | None) -> str:
 
 
 def of(level: CapabilityLevel, evaluation: Evaluation, across: Across, wanted: str) -> Foresight:
-    """The forecast to show: of the family asked for, or of the developer whose framework it is, or of the first."""
+    """The forecast to show: of the family asked for, or of the developer whose framework it is, of all labs, or of the first."""
     rows = list(Forecast.objects.filter(level=level, evaluation=evaluation).order_by("family", "axis"))
     families = list(dict.fromkeys(row.family for row in rows))
     family = _chosen(families, wanted, level.framework.developer)
@@ -140,7 +141,8 @@ def of(level: CapabilityLevel, evaluation: Evaluation, across: Across, wanted: s
 
 def _chosen(families: Sequence[str], wanted: str, developer: str) -> str:
     by_name = {family.casefold(): family for family in families}
-    return by_name.get(wanted.casefold()) or by_name.get(developer.casefold()) or next(iter(families), "")
+    preferred = (wanted.casefold(), developer.casefold(), EVERYONE.casefold())
+    return next((by_name[name] for name in preferred if name in by_name), next(iter(families), ""))
 
 
 def band_of(content: dict[str, Any], across: Across, straight: tuple[tuple[X, float], ...] = ()) -> Band:

@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from accounts.roles import SYSTEM, NotAllowed
+from accounts.roles import SYSTEM, NotAllowed, Refused
 from audit.models import Entry
 from evals.catalogue import AlreadyRegistered, UnknownEvaluation, find_evaluation, register_checkpoint, register_evaluation, register_model
 from evals.models import Checkpoint, Evaluation, FrontierModel
@@ -32,6 +32,13 @@ def evaluation(now):
 def test_the_same_model_again_is_the_same_row_and_one_entry(aurora, now):
     assert register_model(slug="aurora", name="Aurora", developer="Northwind", actor=SYSTEM, now=now) == aurora
     assert (FrontierModel.objects.count(), Entry.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("named", [{"developer": "All labs"}, {"family": " all LABS"}])
+def test_the_name_of_all_labs_together_is_nobodys_own(now, named):
+    with pytest.raises(Refused, match="all developers together"):
+        register_model(**{"slug": "aurora", "name": "Aurora", "developer": "Northwind", **named}, actor=SYSTEM, now=now)
+    assert not FrontierModel.objects.exists()
 
 
 @pytest.mark.parametrize("other", [{"name": "Borealis"}, {"developer": "Southwind"}])

@@ -19,6 +19,7 @@ EXPECTED = {
     "openai-pf-2": "bio-chem-high bio-chem-critical cyber-high cyber-critical self-improvement-high self-improvement-critical",
     "eu-gpai-cop-1": "cbrn-tier loss-of-control-tier cyber-offence-tier harmful-manipulation-tier",
     "metr-horizon-1": "horizon-work-week horizon-work-month",
+    "metr-horizon-1.1": "horizon-work-week horizon-work-month",
 }
 every_file = pytest.mark.parametrize("content", FILES.values(), ids=list(FILES))
 
@@ -163,7 +164,7 @@ def test_every_level_of_the_preparedness_framework_rests_on_a_determination_by_n
         assert [(line.evaluation.startswith("openai-sag-"), line.value, line.kind) for line in required] == [(True, 2, "critical")]
 
 
-@pytest.mark.parametrize("stem", ["eu-gpai-cop-1", "metr-horizon-1"])
+@pytest.mark.parametrize("stem", ["eu-gpai-cop-1", "metr-horizon-1", "metr-horizon-1.1"])
 def test_shapes_and_examples_govern_nobody_and_draw_only_illustrative_lines(stem):
     content = FILES[stem]
     assert content.framework.developer not in {model["developer"] for model in RESULTS["models"]}

@@ -231,7 +231,7 @@ def test_each_family_has_its_own_frontier_whatever_its_developer_is_called(draw,
     measure("borealis-1", 2.0, 3)
     measure("other-1", 2.0, 3, family="AURORA", developer="Southwind")
     found = {row.family: bool(row.refused) for row in refresh(level_id=level.pk, now=now) if row.axis == "date"}
-    assert found == {"Aurora": False, "Northwind": True}
+    assert found == {"Aurora": False, "Northwind": True, "All labs": False}
     assert [name for name, _ in series(family="aurora")][-2:] == ["other-1", "aurora-5"]
 
 
@@ -296,6 +296,21 @@ def test_another_family_is_not_raised(draw, rising, measure, now):
     measure("far-1", 2.0, 3, family="Far")
     refresh(level_id=level.pk, now=now)
     assert states() == [*["watch"] * 6, "clear"]
+
+
+def test_all_labs_together_are_foreseen_beside_each_and_raise_nobody(draw, measure, now):
+    level = draw(alert=60, critical=240)
+    for number, score in enumerate(SCORES):
+        measure(f"m-{number}", score, 450 - 90 * number, developer=("Northwind", "Southwind")[number % 2])
+    found = {row.family: (bool(row.refused), row.crosses) for row in refresh(level_id=level.pk, now=now) if row.axis == "date"}
+    assert found == {"Northwind": (True, False), "Southwind": (True, False), "All labs": (False, True)}
+    assert set(states()) == {"clear"}
+
+
+def test_one_family_alone_is_not_told_twice(draw, rising, now):
+    level = draw()
+    rising()
+    assert {row.family for row in refresh(level_id=level.pk, now=now)} == {"Northwind"}
 
 
 def test_a_level_that_was_not_signed_down_stays_reached(draw, rising, measure, now):
