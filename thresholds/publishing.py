@@ -14,6 +14,8 @@ from thresholds.assess import judge_again
 from thresholds.models import Framework, LevelStatus
 from thresholds.places import carry_over, lock
 
+LEAST_DIGITS = 12  # of a digest, as it is shown
+
 
 class NotPublishable(Refused):
     """The draft cannot be published as it stands."""
@@ -27,16 +29,18 @@ def find_framework(key: str) -> Framework:
 
 @transaction.atomic
 @log.gathered()
-def publish(*, framework_id: int, approver: Actor, reason: str, now: dt.datetime) -> Framework:
+def publish(*, framework_id: int, reviewed: str, approver: Actor, reason: str, now: dt.datetime) -> Framework:
     """Freeze a draft by the approval of another person than its author; from its day on it judges, and never changes again.
 
-    Raises NotAllowed where the approver may not, or is the author; NotPublishable where it is no draft, nobody is its author,
-    or a successor comes without a reason.
+    `reviewed` is the digest of what the approver read, its first 12 digits at least: a draft may be loaded anew at any time.
+    Raises NotAllowed where the approver may not, or is the author; NotPublishable where it is no draft, or not the one that was
+    reviewed, nobody is its author, or a successor comes without a reason.
     """
     person = require(approver, "thresholds.publish")
     framework = Framework.objects.select_for_update(of=("self",)).select_related("author").get(pk=framework_id)
     _check_draft(framework)
     _check_author(framework, approver, person)
+    _check_reviewed(framework, reviewed)
     framework.supersedes = predecessor(framework)
     framework.reason = reason.strip() or framework.reason
     _check_succession(framework)
@@ -49,6 +53,14 @@ def _check_author(framework: Framework, approver: Actor, person: int) -> None:
         raise NotPublishable(f"Nobody is named as the author of {framework}; load it again with --author.")
     if framework.author_id == person:
         raise NotAllowed(approver, "thresholds.publish", f"{approver.name} wrote {framework}; another person must approve it.")
+
+
+def _check_reviewed(framework: Framework, reviewed: str) -> None:
+    if len(reviewed) < LEAST_DIGITS or not framework.digest.startswith(reviewed):
+        raise NotPublishable(
+            f"{framework} is not what was reviewed: its digest is {framework.digest[:LEAST_DIGITS]}, not "
+            f"'{reviewed[:LEAST_DIGITS]}'. Read it as it is now, then approve it."
+        )
 
 
 def _check_succession(framework: Framework) -> None:

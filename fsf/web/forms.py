@@ -140,6 +140,7 @@ class PasswordForm(PasswordChangeForm):
 
 
 class PublishForm(ActForm):
+    reviewed = forms.CharField(required=False, widget=forms.HiddenInput)  # the digest of the draft as the approver read it
     reason = _text(
         "Why it is published",
         "Say why: the reason is kept with the version.",

@@ -80,8 +80,9 @@ def test_validating_stores_nothing(db, file):
 def test_a_file_becomes_a_draft_and_then_by_another_person_a_version_in_force(ada, ben, file):
     told = said("load", file(), "--author", "ben")
     assert "loaded as a draft" in told
-    assert "framework publish small-2.0 --approver USER" in told
-    told = said("publish", "small-2.0", "--approver", "ada", "--reason", "Agreed.")
+    digest = Framework.objects.get().digest[:12]
+    assert f"framework publish small-2.0 --approver USER --digest {digest}" in told
+    told = said("publish", "small-2.0", "--approver", "ada", "--digest", digest, "--reason", "Agreed.")
     assert "small-2.0): published, in force from 2020-01-01" in told
     framework = Framework.objects.get()
     assert (framework.state, framework.author, framework.approver, framework.reason) == ("published", ben, ada, "Agreed.")
@@ -91,14 +92,14 @@ def test_a_file_becomes_a_draft_and_then_by_another_person_a_version_in_force(ad
 def test_the_author_cannot_approve(ada, file):
     said("load", file(), "--author", "ada")
     with pytest.raises(CommandError, match="another person must approve"):
-        said("publish", "small-2.0", "--approver", "ada")
+        said("publish", "small-2.0", "--approver", "ada", "--digest", Framework.objects.get().digest)
     assert Framework.objects.get().state == "draft"
 
 
 def test_a_draft_without_an_author_says_what_to_do(ada, file):
     assert "name its author first" in said("load", file())
     with pytest.raises(CommandError, match="--author"):
-        said("publish", "small-2.0", "--approver", "ada")
+        said("publish", "small-2.0", "--approver", "ada", "--digest", Framework.objects.get().digest)
 
 
 @pytest.mark.django_db
@@ -111,9 +112,9 @@ def test_what_ships_is_in_force_at_once():
     ("words", "why"),
     [
         (("load", SMALL, "--author", "nobody"), "no person 'nobody'"),
-        (("publish", "small-9", "--approver", "ada"), "no stored version 'small-9'; stored are: small-1.0"),
+        (("publish", "small-9", "--approver", "ada", "--digest", "0" * 12), "no stored version 'small-9'; stored are: small-1.0"),
         (("diff", "small-1.0", "small-9"), "no stored version 'small-9'"),
-        (("publish", "small-1.0", "--approver", "ada"), "a changed framework needs a new version"),
+        (("publish", "small-1.0", "--approver", "ada", "--digest", "0" * 12), "a changed framework needs a new version"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence(ada, small, words, why):

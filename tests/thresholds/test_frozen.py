@@ -97,7 +97,7 @@ def test_a_draft_can_be_changed_until_it_is_published(ada, ben, now):
     draft, _ = load_draft(again("2.0"), now=now, author=ben)
     Threshold.objects.filter(kind="alert").update(value=0.3)
     Threshold.objects.filter(kind="critical").delete()
-    publish(framework_id=draft.pk, approver=ada.as_actor(), reason="The lines are right.", now=now)
+    publish(framework_id=draft.pk, reviewed=draft.digest, approver=ada.as_actor(), reason="The lines are right.", now=now)
     refused(Threshold.objects.update, value=0.4)
     assert [line.value for line in Threshold.objects.all()] == [0.3]
 

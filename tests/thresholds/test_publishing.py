@@ -33,7 +33,7 @@ def draft(ben, now):
 
 
 def approve(framework, who, now, reason="The set grew."):
-    return publish(framework_id=framework.pk, approver=who.as_actor(), reason=reason, now=now)
+    return publish(framework_id=framework.pk, reviewed=framework.digest, approver=who.as_actor(), reason=reason, now=now)
 
 
 @pytest.mark.usefixtures("aurora")
@@ -51,11 +51,27 @@ def test_nobody_approves_what_they_wrote(draft, ada, now):
         approve(draft(author=ada), ada, now)
 
 
+@pytest.mark.parametrize("digits", [0, 11])
+def test_what_was_reviewed_is_named_by_twelve_digits_of_its_digest_at_least(draft, ada, now, digits):
+    framework = draft()
+    with pytest.raises(NotPublishable, match="not what was reviewed"):
+        publish(framework_id=framework.pk, reviewed=framework.digest[:digits], approver=ada.as_actor(), reason="x", now=now)
+    publish(framework_id=framework.pk, reviewed=framework.digest[:12], approver=ada.as_actor(), reason="x", now=now)
+
+
+def test_a_draft_that_was_loaded_anew_since_it_was_read_is_not_published(draft, ada, now):
+    read = draft().digest
+    changed = draft(alert=0.9)
+    with pytest.raises(NotPublishable, match="Read it as it is now"):
+        publish(framework_id=changed.pk, reviewed=read, approver=ada.as_actor(), reason="x", now=now)
+    assert Framework.objects.get().state == "draft"
+
+
 @pytest.mark.parametrize("who", [SYSTEM, NIGHTLY, Role.EVAL_ENGINEER, Role.AUDITOR, Role.MEMBER])
 def test_only_a_safety_lead_approves(draft, now, who):
     actor = person("kim", who).as_actor() if isinstance(who, Role) else who
     with pytest.raises(NotAllowed):
-        publish(framework_id=draft().pk, approver=actor, reason="x", now=now)
+        publish(framework_id=draft().pk, reviewed="", approver=actor, reason="x", now=now)
     assert Framework.objects.get().state == "draft"
 
 

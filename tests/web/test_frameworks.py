@@ -83,7 +83,7 @@ def test_a_draft_shows_what_would_change_and_counts_for_nothing(lead, draft):
 
 def test_a_lead_who_is_not_its_author_publishes_it_with_a_reason(lead, ada, ben, draft):
     assert "Approve and publish" in page(lead)
-    answer = lead.post(f"{PATH}publish/", {"reason": "Checked against the paper."})
+    answer = lead.post(f"{PATH}publish/", {"reason": "Checked against the paper.", "reviewed": draft.digest})
     assert (answer.status_code, answer["Location"]) == (302, PATH)
     draft.refresh_from_db()
     assert (draft.state, draft.author, draft.approver, draft.reason) == ("published", ben, ada, "Checked against the paper.")
@@ -91,6 +91,15 @@ def test_a_lead_who_is_not_its_author_publishes_it_with_a_reason(lead, ada, ben,
     assert "What changed" in text
     assert "Approved by" in text
     assert "followed by 2.0" not in text
+
+
+def test_a_draft_that_changed_since_it_was_read_comes_back_as_it_is_now(lead, draft):
+    answer = lead.post(f"{PATH}publish/", {"reason": "Read yesterday.", "reviewed": "0" * 64})
+    assert answer.status_code == 422
+    assert "is not what was reviewed" in answer.content.decode()
+    assert f'name="reviewed" value="{draft.digest}"' in answer.content.decode()
+    draft.refresh_from_db()
+    assert draft.state == "draft"
 
 
 def test_the_author_is_told_that_another_must_approve(lead, ada, small, now):

@@ -46,6 +46,7 @@ class Command(BaseCommand):
         publish = doings.add_parser("publish", help="freeze a draft and put it in force")
         publish.add_argument("key", help="for example orchid-1")
         publish.add_argument("--approver", metavar="USER", required=True, help="not the author")
+        publish.add_argument("--digest", required=True, help="of what the approver read, as load, validate and the page show it")
         publish.add_argument("--reason", default="", help="why this version; the reason in the file if not given")
         doings.add_parser("schema", help="print the JSON Schema of a framework file")
         for each in (validate, diff, backtest):
@@ -96,7 +97,8 @@ class Command(BaseCommand):
 
     def publish(self, options: dict[str, Any]) -> None:
         found, approver = _stored(options["key"]), _person(options["approver"]).as_actor()
-        framework = publish(framework_id=found.pk, approver=approver, reason=options["reason"], now=timezone.now())
+        reviewed, reason = options["digest"], options["reason"]
+        framework = publish(framework_id=found.pk, reviewed=reviewed, approver=approver, reason=reason, now=timezone.now())
         self.stdout.write(
             f"{framework} ({framework.key}): published, in force from {framework.effective_from}, digest {framework.digest[:12]}"
         )

@@ -46,7 +46,7 @@ def load_path(path: Path, *, author: User | None) -> str:
         return f"{_named(framework)}: {word}, digest {framework.digest[:12]}"
     return (
         f"{_named(framework)}: {word}, digest {framework.digest[:12]}. It judges nothing until it is published: "
-        f"manage.py framework publish {framework.key} --approver USER"
+        f"manage.py framework publish {framework.key} --approver USER --digest {framework.digest[:12]}"
         + ("" if framework.author_id else " (name its author first: manage.py framework load FILE --author USER)")
     )
 

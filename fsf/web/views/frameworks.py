@@ -29,8 +29,8 @@ from thresholds.publishing import find_framework, predecessor, publish
 FAULTS_SHOWN = 100
 
 
-def _publish(*, framework_id: int, reason: str, actor: Actor, now: dt.datetime) -> Framework:
-    return publish(framework_id=framework_id, approver=actor, reason=reason, now=now)
+def _publish(*, framework_id: int, reviewed: str, reason: str, actor: Actor, now: dt.datetime) -> Framework:
+    return publish(framework_id=framework_id, reviewed=reviewed, approver=actor, reason=reason, now=now)
 
 
 PUBLISH = Act(PublishForm, _publish, "Published. Its lines are frozen, and judge from the day on which they are in force.")
@@ -100,7 +100,7 @@ def _approval(request: HttpRequest, framework: Framework) -> tuple[ActForm | Non
         return None, "You wrote it: another safety lead must approve and publish it."
     if not may(request, "thresholds.publish"):
         return None, f"{framework.author.display_name} wrote it; a safety lead must approve and publish it."
-    return PublishForm(initial={"reason": framework.reason}), ""
+    return PublishForm(initial={"reason": framework.reason, "reviewed": framework.digest}), ""
 
 
 def _page(request: HttpRequest, framework: Framework, wrong: ActForm | None = None) -> HttpResponse:
@@ -128,7 +128,10 @@ def framework_detail(request: HttpRequest, key: str) -> HttpResponse:
 def framework_publish(request: HttpRequest, key: str) -> HttpResponse:
     framework = _found(key)
     wrong = attempt(request, PUBLISH, framework_id=framework.pk)
-    return _page(request, framework, wrong) if wrong else redirect("web:framework-detail", framework.key)
+    if wrong is None:
+        return redirect("web:framework-detail", framework.key)
+    wrong.data = {**wrong.cleaned_data, "reviewed": framework.digest}  # what the page now shows is what is approved next
+    return _page(request, framework, wrong)
 
 
 Fault = tuple[int | None, object]
