@@ -6,7 +6,7 @@ CHECK ?=
 PORT ?= 8000
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --upgrade
 
-.PHONY: demo test check lint bench lock clean vendor
+.PHONY: demo test check lint bench bench-import bench-faults bench-reading lock clean vendor
 
 demo: .venv/.run
 	@$(BIN)/python manage.py demo --port $(PORT) $(if $(CHECK),--check)
@@ -27,7 +27,16 @@ lint: .venv/.dev
 	$(BIN)/ruff format .
 
 bench: .venv/.dev
-	@$(BIN)/python -m bench.post_run
+	@$(BIN)/python -m bench.peers
+
+bench-import: .venv/.dev
+	@$(BIN)/python -m bench.import_logs
+
+bench-faults: .venv/.dev
+	@PYTHONPATH=client $(BIN)/python -m bench.faults
+
+bench-reading: .venv/.dev
+	@$(BIN)/python -m bench.reading
 
 lock: .venv/.dev
 	$(LOCK) --output-file requirements.lock

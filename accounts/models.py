@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
-from accounts.roles import Actor, Kind, Role
+from accounts.roles import Actor, Kind, Reach, Role
 
 
 class User(AbstractUser):
@@ -54,17 +54,53 @@ class ServiceAccount(models.Model):
 
 
 class ApiToken(models.Model):
-    """A bearer token: only its lookup key and a keyed hash of its secret are stored."""
+    """A bearer token of a service account or a person: only its lookup key and a keyed hash of its secret are stored."""
 
-    account = models.ForeignKey(ServiceAccount, on_delete=models.PROTECT, related_name="tokens")
+    account = models.ForeignKey(ServiceAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="tokens")
+    person = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="tokens")
+    purpose = models.CharField(max_length=60, default="general", help_text="what it is for; at most two alike live at once")
     key = models.CharField(max_length=16, unique=True, help_text="public part, shown in lists")
     secret_hash = models.CharField(max_length=64, help_text="hex HMAC-SHA256 of the secret under the pepper of this number")
     pepper = models.PositiveSmallIntegerField(default=1)
     scopes = models.JSONField(default=list)
+    model_slugs = models.JSONField(default=list, help_text="slugs of the models it is restricted to; empty restricts nothing")
+    evaluation_slugs = models.JSONField(default=list, help_text="slugs of the evaluations it is restricted to; empty restricts nothing")
+    networks = models.JSONField(default=list, help_text="networks it may be used from; empty allows every address")
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children", help_text="the token by which it was made"
+    )
     created = models.DateTimeField()
     expires = models.DateTimeField()
     revoked = models.DateTimeField(null=True, blank=True)
     last_used = models.DateTimeField(null=True, blank=True, help_text="to the minute")
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(account__isnull=True) ^ models.Q(person__isnull=True), name="token_has_one_owner"),
+        ]
+
     def __str__(self) -> str:
         return f"fsf_…_{self.key}"
+
+    @property
+    def owner(self) -> ServiceAccount | User:
+        """Whose token it is."""
+        found = self.account or self.person
+        assert found is not None  # noqa: S101 - the database holds exactly one of them
+        return found
+
+    @property
+    def reach(self) -> Reach:
+        """What it is restricted to."""
+        return Reach(frozenset(self.model_slugs), frozenset(self.evaluation_slugs))
+
+
+class Tally(models.Model):
+    """How many requests were counted under a name in the window that ends then; kept here where there is no Redis."""
+
+    name = models.CharField(max_length=80, primary_key=True, help_text="token:<key> or address:<network>")
+    count = models.BigIntegerField()
+    ends = models.BigIntegerField(help_text="milliseconds since 1970")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.count}"

@@ -1,9 +1,10 @@
 """Who may do what: one table from role to allowed actions, looked up by one function.
 
-A person acts with a role; a service account acts with the scopes of its token and never acknowledges, signs or approves.
+A person acts with a role; a service account acts with the scopes of its token and never acknowledges, signs or approves. A person
+who acts by a token is the same person, but at a machine: what a person must do by hand is refused there whatever the role.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -30,21 +31,48 @@ DECIDE = frozenset(
 )
 FRAMEWORK = frozenset({"thresholds.draft", "thresholds.publish", "thresholds.flag"})
 ALLOWED: dict[Role, frozenset[str]] = {
-    Role.SAFETY_LEAD: RESPOND | DECIDE | FRAMEWORK | {"evals.invalidate", "thresholds.determine", "thresholds.equate", "evals.register"},
-    Role.EVAL_ENGINEER: RESPOND | {"evals.register", "evals.invalidate", "mitigations.sign_off", "thresholds.flag", "thresholds.draft"},
+    Role.SAFETY_LEAD: RESPOND
+    | DECIDE
+    | FRAMEWORK
+    | {"evals.invalidate", "thresholds.determine", "thresholds.equate", "evals.register", "accounts.tokens", "accounts.revoke"},
+    Role.EVAL_ENGINEER: RESPOND
+    | {"evals.register", "evals.invalidate", "mitigations.sign_off", "thresholds.flag", "thresholds.draft", "accounts.tokens"},
     Role.AUDITOR: frozenset(),
     Role.MEMBER: frozenset({"crises.update", "mitigations.attach"}),
 }
+# What a person's token may do for that person beside reading and posting; everything else must be done by hand.
+BY_TOKEN = frozenset({"evals.register"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a token is restricted to: slugs of models and of evaluations; an empty set restricts nothing."""
+
+    models: frozenset[str] = frozenset()
+    evaluations: frozenset[str] = frozenset()
+
+    def within(self, other: "Reach") -> bool:
+        """Whether it reaches nothing that the other does not reach."""
+        pairs = ((self.models, other.models), (self.evaluations, other.evaluations))
+        return all(not theirs or (ours and ours <= theirs) for ours, theirs in pairs)
+
+
+EVERYTHING = Reach()
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does an operation; passed to every operation and written to every audit entry."""
+    """Who does an operation; passed to every operation and written to every audit entry.
+
+    `reach` and `token` (its key) are those of the token by which the actor came; a person at a page has none.
+    """
 
     kind: Kind
     name: str
     id: int | None = None
     role: Role | None = None
+    reach: Reach = field(default=EVERYTHING)
+    token: str = ""
 
 
 SYSTEM = Actor(Kind.SYSTEM, "system")
@@ -68,6 +96,22 @@ def require(actor: Actor, action: str) -> int:
         raise NotAllowed(actor, action, f"The account of {actor.name} is not active; '{action}' was not done.")
     if actor.kind is not Kind.PERSON or actor.role is None or actor.id is None:
         raise NotAllowed(actor, action, f"'{action}' must be done by a named person; {actor.name} is a {actor.kind} account.")
+    if actor.token and action not in BY_TOKEN:
+        raise NotAllowed(actor, action, f"'{action}' must be done by hand; {actor.name} came with a token, which can never do it.")
     if action not in ALLOWED[actor.role]:
         raise NotAllowed(actor, action)
     return actor.id
+
+
+def check_reach(actor: Actor, *, model: str = "", checkpoint: str = "", evaluation: str = "") -> None:
+    """Raise NotAllowed where the actor's token is restricted to other models or evaluations.
+
+    `model` is the slug of the checkpoint's model and `evaluation` a slug with or without its version; empty ones are not checked.
+    """
+    reach = actor.reach
+    if model and reach.models and model not in reach.models:
+        what = f"the checkpoint '{checkpoint}' of the model '{model}'" if checkpoint else f"the model '{model}'"
+        raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach {what}; use one that does.")
+    slug = evaluation.partition("@")[0]
+    if slug and reach.evaluations and slug not in reach.evaluations:
+        raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach the evaluation '{slug}'; use one that does.")

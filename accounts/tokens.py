@@ -11,21 +11,62 @@ import hmac
 import secrets
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
+import orjson
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 
-from accounts.models import ApiToken, ServiceAccount
-from accounts.roles import Refused
+from accounts.models import ApiToken, ServiceAccount, User
+from accounts.networks import Address, is_within, network_of
+from accounts.roles import EVERYTHING, Actor, Kind, NotAllowed, Reach, Refused, Role
+from accounts.scopes import SCOPES as SCOPE_WORDS
+from accounts.scopes import held_by
 
-SCOPES = ("runs:write", "read", "gate:read", "catalogue:write", "determinations:write")
+SCOPES = tuple(SCOPE_WORDS)
 DEFAULT_DAYS, MOST_DAYS = 90, 365
+MOST_ALIKE, MOST_LIVE = 2, 50
+MOST_LISTED = 100  # names of models, evaluations or networks in one token
 SEEN_GRAIN = dt.timedelta(minutes=1)
+GENERAL = "general"
+LONGEST_PURPOSE = 60
+Owner = ServiceAccount | User
 
 
 class InvalidToken(Refused):
     """The token is unknown, expired, revoked or mistyped; the text says which only as far as it helps no guesser."""
+
+
+class TooManyTokens(Refused):
+    """The owner already has as many live tokens as may live at once; says which to revoke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token is to be good for: scopes, purpose, restrictions, networks it may be used from, and days to live."""
+
+    scopes: frozenset[str]
+    purpose: str = GENERAL
+    reach: Reach = EVERYTHING
+    networks: tuple[str, ...] = ()
+    days: int = DEFAULT_DAYS
+    expires: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token that was proven just now: who acts with it, and what it is good for."""
+
+    id: int
+    key: str
+    actor: Actor
+    scopes: frozenset[str]
+    expires: dt.datetime
+
+    def __str__(self) -> str:
+        return f"fsf_…_{self.key}"
 
 
 def _checksum(text: str) -> str:
@@ -36,46 +77,157 @@ def _hash(secret: str, pepper: int) -> str:
     return hmac.new(settings.TOKEN_PEPPERS[pepper].encode(), secret.encode(), hashlib.sha256).hexdigest()
 
 
-def _proves(secret: str, row: ApiToken) -> bool:
-    """Whether the secret is the row's; a pepper that was taken out of the settings verifies nothing."""
-    return row.pepper in settings.TOKEN_PEPPERS and hmac.compare_digest(_hash(secret, row.pepper), row.secret_hash)
+def checked(grant: Grant) -> Grant:
+    """The grant with its networks as they are stored; raises Refused for unknown scopes, too long a life or an odd network."""
+    if not grant.scopes or (unknown := grant.scopes - set(SCOPES)):
+        said = ", ".join(sorted(unknown)) if grant.scopes else "none"
+        raise Refused(f"A token needs scopes out of {', '.join(SCOPES)}; {said} given.")
+    if not 0 < grant.days <= MOST_DAYS:
+        raise Refused(f"A token lives 1 to {MOST_DAYS} days, not {grant.days}.")
+    if max(len(grant.networks), len(grant.reach.models), len(grant.reach.evaluations)) > MOST_LISTED:
+        raise Refused(f"A token names at most {MOST_LISTED} models, evaluations or networks each.")
+    if not 0 < len(grant.purpose.strip()) <= LONGEST_PURPOSE:
+        raise Refused(f"Say in at most {LONGEST_PURPOSE} characters what the token is for.")
+    networks = tuple(sorted({str(network_of(text)) for text in grant.networks}))
+    return replace(grant, purpose=grant.purpose.strip(), networks=networks)
+
+
+def tokens_of(owner: Owner) -> QuerySet[ApiToken]:
+    """Every token of an owner, ended ones too, newest first."""
+    whose = {"account": owner} if isinstance(owner, ServiceAccount) else {"person": owner}
+    return ApiToken.objects.filter(**whose).order_by("-pk")
+
+
+def live(rows: QuerySet[ApiToken], now: dt.datetime) -> QuerySet[ApiToken]:
+    """Those that are neither revoked nor expired."""
+    return rows.filter(revoked__isnull=True, expires__gt=now)
+
+
+def _hold(owner: Owner) -> None:
+    """Lock the owner's row, so that two who make a token at once see one another."""
+    holder = ServiceAccount.objects if isinstance(owner, ServiceAccount) else User.objects
+    holder.select_for_update().get(pk=owner.pk)
+
+
+def _check_room(owner: Owner, purpose: str, now: dt.datetime) -> None:
+    """Raise TooManyTokens where another token would be one too many; the caller holds the owner's row."""
+    alive = list(live(tokens_of(owner), now))
+    alike = [str(row) for row in alive if row.purpose == purpose]
+    if len(alike) >= MOST_ALIKE:
+        raise TooManyTokens(f"{len(alike)} tokens for '{purpose}' are live already, {' and '.join(alike)}; revoke one of them first.")
+    if len(alive) >= MOST_LIVE:
+        raise TooManyTokens(f"{len(alive)} tokens of this owner are live already; revoke one that is not needed any more.")
 
 
 @transaction.atomic
-def issue(*, account: ServiceAccount, scopes: Iterable[str], now: dt.datetime, days: int = DEFAULT_DAYS) -> tuple[ApiToken, str]:
-    """Make a token; returns its row and its text, which is never shown again. Raises Refused for unknown scopes or too long a life."""
-    wanted = sorted(set(scopes))
-    if not wanted or (unknown := set(wanted) - set(SCOPES)):
-        raise Refused(f"A token needs scopes out of {', '.join(SCOPES)}; {', '.join(sorted(unknown)) if wanted else 'none'} given.")
-    if not 0 < days <= MOST_DAYS:
-        raise Refused(f"A token lives 1 to {MOST_DAYS} days, not {days}.")
+def issue_grant(*, owner: Owner, grant: Grant, now: dt.datetime, parent: ApiToken | None = None) -> tuple[ApiToken, str]:
+    """Make a token; returns its row and its text, which is never shown again. Raises Refused, and TooManyTokens for a third alike."""
+    wanted = checked(grant)
+    _hold(owner)
+    _check_room(owner, wanted.purpose, now)
     pepper = max(settings.TOKEN_PEPPERS)
     key, secret = secrets.token_hex(4), secrets.token_urlsafe(32).replace("_", "-")
     row = ApiToken.objects.create(
-        account=account,
+        account=owner if isinstance(owner, ServiceAccount) else None,
+        person=owner if isinstance(owner, User) else None,
+        purpose=wanted.purpose,
         key=key,
         secret_hash=_hash(secret, pepper),
         pepper=pepper,
-        scopes=wanted,
+        scopes=sorted(wanted.scopes),
+        model_slugs=sorted(wanted.reach.models),
+        evaluation_slugs=sorted(wanted.reach.evaluations),
+        networks=list(wanted.networks),
+        parent=parent,
         created=now,
-        expires=now + dt.timedelta(days=days),
+        expires=wanted.expires or now + dt.timedelta(days=wanted.days),
     )
     body = f"fsf_{'live' if settings.PRODUCTION else 'dev'}_{key}_{secret}"
     return row, body + _checksum(body)
 
 
-def verify(*, text: str, now: dt.datetime) -> ApiToken:
-    """The live token with this text; raises InvalidToken. Its last use is kept to the minute."""
-    key, secret = _parts(text)
-    row = next(iter(ApiToken.objects.select_related("account").filter(key=key)), None)
-    if row is None or not _proves(secret, row):
-        raise InvalidToken("The token is not known.")
-    if row.revoked is not None or not row.account.active:
-        raise InvalidToken("The token was revoked.")
-    if row.expires <= now:
-        raise InvalidToken(f"The token expired on {row.expires:%d %b %Y}; make a new one.")
-    _seen(row, now)
+def issue(
+    *, account: Owner, scopes: Iterable[str], now: dt.datetime, days: int = DEFAULT_DAYS, purpose: str = GENERAL
+) -> tuple[ApiToken, str]:
+    """Make a token without restrictions, as issue_grant does."""
+    return issue_grant(owner=account, grant=Grant(frozenset(scopes), purpose, days=days), now=now)
+
+
+TOKEN = ("id", "key", "secret_hash", "pepper", "scopes", "model_slugs", "evaluation_slugs", "networks", "expires", "revoked", "last_used")
+ACCOUNT = ("account_id", "name", "active")
+PERSON = ("person_id", "first_name", "last_name", "username", "role", "is_active")
+FIELDS = (*TOKEN, *ACCOUNT, *PERSON)
+JSON, MOMENTS = ("scopes", "model_slugs", "evaluation_slugs", "networks"), ("expires", "revoked", "last_used")
+NOBODY: dict[str, Any] = {**dict.fromkeys(FIELDS), "secret_hash": "0" * 64, "pepper": 0}
+# On the way of every request: written out, because composing it anew each time costs more than asking it.
+QUERY = f"""
+SELECT {", ".join(f"token.{name}" for name in (*TOKEN, "account_id"))}, account.name, account.active,
+    token.person_id, {", ".join(f"person.{name}" for name in PERSON[1:])}
+FROM accounts_apitoken token
+LEFT JOIN accounts_serviceaccount account ON account.id = token.account_id
+LEFT JOIN accounts_user person ON person.id = token.person_id
+WHERE token.key = %s
+"""  # noqa: S608 - names of columns only
+
+
+def _stored(key: str) -> dict[str, Any] | None:
+    """The token with this key and its owner, by one query; None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(QUERY, [key])
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    row = dict(zip(FIELDS, found, strict=True))
+    row.update({name: orjson.loads(row[name]) for name in JSON})
+    row.update({name: _moment(row[name]) for name in MOMENTS})
     return row
+
+
+def _moment(value: dt.datetime | None) -> dt.datetime | None:
+    """A time as PostgreSQL gives it, or as SQLite does, which keeps it in UTC without saying so."""
+    return value.replace(tzinfo=dt.UTC) if value is not None and value.tzinfo is None else value
+
+
+def verify(*, text: str, now: dt.datetime, address: Address | None = None) -> Bearer:
+    """Who comes with this text, by one query; raises InvalidToken, and NotAllowed for an address outside the token's networks.
+
+    Its last use is kept to the minute. What a token lacks is told only to whoever proved its secret.
+    """
+    key, secret = _parts(text)
+    row = _stored(key) or NOBODY
+    if not _proves(secret, row):
+        raise InvalidToken("The token is not known.")
+    if row["revoked"] is not None or not (row["active"] or row["is_active"]):
+        raise InvalidToken("The token was revoked.")
+    if row["expires"] <= now:
+        raise InvalidToken(f"The token expired on {row['expires']:%d %b %Y}; make a new one.")
+    bearer = _bearer(row)
+    if not is_within(address, row["networks"]):
+        raise NotAllowed(
+            bearer.actor, "networks", f"The token {bearer} may not be used from {address or 'an address that cannot be told'}."
+        )
+    _seen(row, now)
+    return bearer
+
+
+def _proves(secret: str, row: dict[str, Any]) -> bool:
+    """Whether the secret is the row's, taking as long where there is no row or its pepper was taken out of the settings."""
+    known = row["pepper"] in settings.TOKEN_PEPPERS
+    found = _hash(secret, row["pepper"] if known else max(settings.TOKEN_PEPPERS))
+    return hmac.compare_digest(found, row["secret_hash"]) and known
+
+
+def _bearer(row: dict[str, Any]) -> Bearer:
+    actor, scopes = _actor(row), frozenset(row["scopes"])
+    return Bearer(row["id"], row["key"], actor, scopes if actor.kind is Kind.SERVICE else scopes & held_by(actor.role), row["expires"])
+
+
+def _actor(row: dict[str, Any]) -> Actor:
+    reach = Reach(frozenset(row["model_slugs"]), frozenset(row["evaluation_slugs"]))
+    if row["person_id"] is None:
+        return Actor(Kind.SERVICE, row["name"], row["account_id"], None, reach, row["key"])
+    name = f"{row['first_name']} {row['last_name']}".strip() or row["username"]
+    return Actor(Kind.PERSON, name, row["person_id"], Role(row["role"]), reach, row["key"])
 
 
 def _parts(text: str) -> tuple[str, str]:
@@ -88,15 +240,29 @@ def _parts(text: str) -> tuple[str, str]:
     return parts[2], parts[3]
 
 
-def _seen(row: ApiToken, now: dt.datetime) -> None:
-    if row.last_used is None or now - row.last_used > SEEN_GRAIN:
+def _seen(row: dict[str, Any], now: dt.datetime) -> None:
+    if row["last_used"] is None or now - row["last_used"] > SEEN_GRAIN:
         stale = Q(last_used__isnull=True) | Q(last_used__lt=now - SEEN_GRAIN)
-        ApiToken.objects.filter(stale, pk=row.pk).update(last_used=now)
+        ApiToken.objects.filter(stale, pk=row["id"]).update(last_used=now)
 
 
 def revoke(*, token: ApiToken, now: dt.datetime) -> None:
     """End a token at once; its row stays."""
     ApiToken.objects.filter(pk=token.pk, revoked__isnull=True).update(revoked=now)
+
+
+@transaction.atomic
+def revoke_family(*, token: ApiToken, now: dt.datetime) -> list[str]:
+    """End a token and every token that was made with it or with one of those; returns the keys of those others that lived."""
+    revoke(token=token, now=now)
+    ended: list[str] = []
+    made = [token.pk]
+    while made:
+        children = list(ApiToken.objects.filter(parent__in=made).values_list("pk", "key", "revoked"))
+        made = [pk for pk, _, _ in children]
+        ended += [key for _, key, revoked in children if revoked is None]
+        ApiToken.objects.filter(pk__in=made, revoked__isnull=True).update(revoked=now)
+    return sorted(ended)
 
 
 def find(*, account: str, key: str) -> ApiToken:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.roles import Actor
 from audit.chain import entry_hash, first_broken
@@ -27,6 +27,7 @@ def _fields(entry: Entry) -> dict[str, Any]:
     }
 
 
+_FOR_UPDATE = {"postgresql": " FOR UPDATE", "sqlite": ""}  # a transaction of SQLite is the one writer; everyone waits here, so no ORM
 _gathered: ContextVar[list[Entry] | None] = ContextVar("gathered", default=None)
 
 
@@ -60,7 +61,8 @@ def _settled(value: Any) -> Any:
 def gathered() -> Iterator[None]:
     """Append everything recorded inside in one go at the end, so that the chain's head is the last row to be locked.
 
-    Use it inside the transaction; nothing is appended where the block raises, for then nothing else is kept either.
+    Use it inside the transaction; nothing is appended where the block raises, for then nothing else is kept either. Inside
+    another such block what was recorded waits for the end of that one.
     """
     waiting: list[Entry] = []
     token = _gathered.set(waiting)
@@ -68,20 +70,24 @@ def gathered() -> Iterator[None]:
         yield
     finally:
         _gathered.reset(token)
-    _append(waiting)
+    if (outer := _gathered.get()) is not None:
+        outer.extend(waiting)
+    else:
+        _append(waiting)
 
 
 def _append(entries: Sequence[Entry]) -> None:
     if not entries:
         return
-    with transaction.atomic(savepoint=False):
-        head = Head.objects.select_for_update().get()
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(f'SELECT "seq", "hash" FROM "audit_head"{_FOR_UPDATE[connection.vendor]}')  # noqa: S608 - a constant
+        seq, head = cursor.fetchone()
         for entry in entries:
-            entry.seq, entry.previous_hash = head.seq + 1, head.hash
+            entry.seq, entry.previous_hash = seq + 1, head
             entry.hash = entry_hash(_fields(entry))
-            head.seq, head.hash = entry.seq, entry.hash
+            seq, head = entry.seq, entry.hash
         Entry.objects.bulk_create(entries)
-        Head.objects.update(seq=head.seq, hash=head.hash)
+        cursor.execute('UPDATE "audit_head" SET "seq" = %s, "hash" = %s', [seq, head])
 
 
 def _pairs() -> Iterator[tuple[dict[str, Any], str]]:

@@ -18,7 +18,8 @@ from thresholds.models import Assessment, Crossing  # noqa: E402
 def main() -> None:
     """The rows of each step, and the first broken entry of the audit log, None where all hold."""
     counts = {model.__name__: model.objects.count() for model in (EvalRun, Assessment, Receipt, Crossing)}
-    audited = Entry.objects.filter(action="evals.run.record").count()
+    together = Entry.objects.filter(action="evals.runs.record").values_list("data", flat=True)  # one for a batch
+    audited = Entry.objects.filter(action="evals.run.record").count() + sum(len(data["runs"]) for data in together)
     print(json.dumps({**counts, "audited": audited, "broken": log.verify()}))
 
 

@@ -4,11 +4,11 @@ import http.client
 import multiprocessing
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -82,8 +82,12 @@ class Clients:
 
     def post(self, target: Target, prepared: Sequence[bytes]) -> Round:
         """Post everything, each body once; raises WrongAnswer."""
+        return self.work(_post_mine, target, prepared)
+
+    def work(self, way: Callable[[Any, Sequence[Any]], Mine], target: object, prepared: Sequence[Any]) -> Round:
+        """Do everything, each part once, by `way`: a function of the target and one client's share, which begins with `meet`."""
         mine = [prepared[number::CLIENTS] for number in range(CLIENTS)]
-        done: list[Mine] = self._pool.starmap(_post_mine, [(target, part) for part in mine], chunksize=1)
+        done: list[Mine] = self._pool.starmap(way, [(target, part) for part in mine], chunksize=1)
         took = sorted(each for _, _, times in done for each in times)
         seconds = max(ended for _, ended, _ in done) - min(began for began, _, _ in done)
         p50, p99 = (1000 * took[int(share * (len(took) - 1))] for share in (0.5, 0.99))
@@ -91,7 +95,13 @@ class Clients:
 
 
 def _meet_at(barrier: Barrier) -> None:
-    _post_mine.barrier = barrier  # type: ignore[attr-defined]
+    meet.barrier = barrier  # type: ignore[attr-defined]
+
+
+def meet() -> float:
+    """In a client process: wait until all clients are ready, and tell when that was."""
+    meet.barrier.wait()  # type: ignore[attr-defined]
+    return time.monotonic()
 
 
 def _post_mine(target: Target, prepared: Sequence[bytes]) -> Mine:
@@ -100,8 +110,7 @@ def _post_mine(target: Target, prepared: Sequence[bytes]) -> Mine:
     connection.connect()
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {target.token}"} if target.token else {})}
     times = []
-    _post_mine.barrier.wait()  # type: ignore[attr-defined]
-    began = time.monotonic()
+    began = meet()
     for body in prepared:
         sent = time.monotonic()
         connection.request("POST", target.path, body, headers)

@@ -97,7 +97,12 @@ def table(found: list[Pair], count: int, where: Place) -> str:
 
 def check(found: list[Pair], count: int, env: dict[str, str]) -> str:
     """A sentence where every post answered was kept, judged and audited once; raises WrongAnswer where not."""
-    posted, kept = len(found) * count + WARM, json.loads(run("-m", "bench.check", env=env))
+    return check_posted(len(found) * count + WARM, env)
+
+
+def check_posted(posted: int, env: dict[str, str]) -> str:
+    """A sentence where exactly this many posted runs are kept, judged and audited once; raises WrongAnswer where not."""
+    kept = json.loads(run("-m", "bench.check", env=env))
     if {kept[name] for name in ("EvalRun", "Assessment", "Receipt", "audited")} != {posted} or kept["broken"] is not None:
         raise WrongAnswer(f"{posted} posts were answered, but the database holds {kept}.")
     return f"All {posted:,} posted runs are kept, judged and audited; {kept['Crossing']} crossed a line; the audit chain holds."

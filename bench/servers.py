@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 4  # for each server process, as `manage.py up` starts the product
-READY_SECONDS = 40
+READY_SECONDS = 90
 
 
 class NotServing(Exception):
@@ -39,14 +39,25 @@ def run(*words: str, env: Mapping[str, str]) -> str:
 def serving(target: str, *, workers: int, env: Mapping[str, str], log: Path, ready: str) -> Iterator[int]:
     """A server of a WSGI application on loopback, as its port; stopped with its whole group."""
     port = free_port()
+    with started(granian(target, workers=workers, port=port), folder=ROOT, env=env, log=log) as process:
+        wait(process, port, ready, log)
+        yield port
+
+
+def granian(target: str, *, workers: int, port: int) -> list[str]:
+    """The command that serves a WSGI application on loopback."""
     where = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port))
     size = ("--workers", str(workers), "--blocking-threads", str(THREADS), "--workers-kill-timeout", "5")
-    command = [sys.executable, "-m", "granian", *where, *size, "--no-ws", "--log-level", "warning", target]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    return [sys.executable, "-m", "granian", *where, *size, "--no-ws", "--log-level", "warning", target]
+
+
+@contextlib.contextmanager
+def started(command: list[str], *, folder: Path, env: Mapping[str, str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """A process in a group of its own, which is stopped with everything in it."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        _wait(process, port, ready, log)
-        yield port
+        yield process
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -56,7 +67,8 @@ def serving(target: str, *, workers: int, env: Mapping[str, str], log: Path, rea
         process.wait()
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, ready: str, log: Path) -> None:
+def wait(process: "subprocess.Popen[bytes]", port: int, ready: str, log: Path) -> None:
+    """Until the server answers `ready` (a method and a path) by success; raises NotServing where it does not in time."""
     method, _, path = ready.partition(" ")
     until = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < until:

@@ -77,3 +77,22 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return f"receipt of {self.run_id}"
+
+
+class KeptReply(models.Model):
+    """What a request with an Idempotency-Key was answered; kept for good, so that the same request is never done twice."""
+
+    owner = models.CharField(max_length=80, help_text="kind and id of the token's owner")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="hex SHA-256 of address, body and reach of the token")
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(help_text="zlib")
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "kept replies"
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="one_reply_per_key")]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"

@@ -10,12 +10,12 @@ If any hop fails nothing is kept: there is never a crossing that nobody is queue
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.roles import SYSTEM, Actor
 from alerts import outbox
@@ -31,6 +31,10 @@ from thresholds.assess import Judged, assess
 from thresholds.explained import explained
 from thresholds.models import Crossing
 
+ATTEMPTS = 3
+DEADLOCK, NOT_SERIALIZABLE = "40P01", "40001"  # SQLSTATE
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -41,27 +45,63 @@ class Answer:
     ring: bool
 
 
-def receive_run(*, submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
+def receive_run(*, submission: Submission, actor: Actor, now: dt.datetime, dry_run: bool = False) -> Answer:
     """Store, judge and answer a posted run; the same content again gets the stored answer.
 
-    Raises InvalidSubmission and ContentDiffers (see evals.ingest). Two posts that race for one identity or one crisis are
-    told apart by the database; the later one starts again and finds the earlier one's rows.
+    Raises InvalidSubmission, ContentDiffers and NotAllowed (see evals.ingest). Two posts that race for one identity or one crisis
+    are told apart by the database; the later one starts again and finds the earlier one's rows. With `dry_run` everything is done
+    and nothing kept: the answer says what would happen.
     """
-    try:
-        return _receive(submission, actor, now)
-    except IntegrityError:
-        return _receive(submission, actor, now)
+    receive = _rehearse if dry_run else _receive
+    return insistently(lambda: receive(submission, actor, now))
+
+
+def insistently(attempt: Callable[[], T]) -> T:
+    """What an attempt returns; one that lost a race or was the victim of a deadlock is made again, for nothing of it was kept."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except DatabaseError as wrong:
+            if not lost_a_race(wrong):
+                raise
+    return attempt()
+
+
+def lost_a_race(wrong: DatabaseError) -> bool:
+    """Whether another transaction was first, so that the same may well succeed now."""
+    return isinstance(wrong, IntegrityError) or getattr(wrong.__cause__, "sqlstate", None) in {DEADLOCK, NOT_SERIALIZABLE}
 
 
 def _receive(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
     with transaction.atomic(), log.gathered():
-        recorded = record_run(submission=submission, actor=actor, now=now, judged=now)
-        if not recorded.created and (receipt := Receipt.objects.filter(run=recorded.run).first()) is not None:
-            return Answer({**receipt.reply, "replayed": True}, created=False, ring=False)
-        if not recorded.created:
-            EvalRun.objects.filter(pk=recorded.run.pk).update(judged=now)
-        results = recorded.results if recorded.created else list(recorded.run.results.all())
-        reply = respond(run=recorded.run, results=results, now=now, stored_now=recorded.created)
+        return answer_one(submission, actor, now)
+
+
+def _rehearse(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
+    with transaction.atomic():
+        answer = _receive(submission, actor, now)
+        transaction.set_rollback(True)
+    return rehearsed(answer)
+
+
+def rehearsed(answer: Answer) -> Answer:
+    """The answer without the names of what was not kept; a run that is stored already keeps its own."""
+    reply = {**answer.reply, "dry_run": True}
+    if answer.created:
+        reply |= {"id": None, "ref": None}
+    reply["crises"] = [{**each, "ref": None, "url": None} if each["opened"] and not reply["replayed"] else each for each in reply["crises"]]
+    return Answer(reply, created=False, ring=False)
+
+
+def answer_one(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
+    """Store, judge and answer one run in the caller's transaction."""
+    recorded = record_run(submission=submission, actor=actor, now=now, judged=now)
+    if not recorded.created and (receipt := Receipt.objects.filter(run=recorded.run).first()) is not None:
+        return Answer({**receipt.reply, "replayed": True}, created=False, ring=False)
+    if not recorded.created:
+        EvalRun.objects.filter(pk=recorded.run.pk).update(judged=now)
+    results = recorded.results if recorded.created else list(recorded.run.results.all())
+    reply = respond(run=recorded.run, results=results, now=now, stored_now=recorded.created)
     return Answer(reply, created=recorded.created, ring=bool(reply["alerts_queued"]))
 
 
@@ -83,15 +123,23 @@ def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
 
 def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> dict[str, Any]:
     """Everything that follows from a stored run, inside the caller's transaction; returns and keeps the reply."""
-    judged = assess(run=run, results=results, now=now, stored_now=stored_now)
+    reply = compose(run=run, judged=assess(run=run, results=results, now=now, stored_now=stored_now), now=now)
+    Receipt.objects.create(run=run, reply=reply)
+    return reply
+
+
+def compose(
+    *, run: EvalRun, judged: Sequence[Judged], now: dt.datetime, said: Callable[[Judged], list[dict[str, Any]]] | None = None
+) -> dict[str, Any]:
+    """The reply to a judged run; its crossings open or join crises and queue their alerts. `said` gives the verdicts, if not `verdicts`."""
     crises = [_respond_to(each.crossing, now) for each in judged if each.crossing is not None]
-    reply = {
+    return {
         "id": run.pk,
         "ref": run.ref,
         "replayed": False,
         "status": run.status,
         "complete": run.complete,
-        "verdicts": [verdict for each in judged for verdict in verdicts(each)],
+        "verdicts": [verdict for each in judged for verdict in (said or verdicts)(each)],
         "crossings": [_crossing(each) for each in judged if each.crossing is not None],
         "crises": [
             {"ref": crisis.ref, "url": f"{settings.SITE_URL}/crises/{crisis.pk}/", "opened": opened} for crisis, opened, _ in crises
@@ -99,8 +147,6 @@ def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, st
         "alerts_queued": sum(queued for *_, queued in crises),
         "notes": _notes(run, judged),
     }
-    Receipt.objects.create(run=run, reply=reply)
-    return reply
 
 
 def unheard(*, after: int = 0, limit: int = 100) -> list[int]:
@@ -176,16 +222,22 @@ def _crossing(judged: Judged) -> dict[str, Any]:
 
 
 def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
-    incomplete = not run.complete and run.status != "started"
-    illustrative = any(each.assessment.illustrative for each in judged)
-    ungoverned = bool(judged) and not any(each.assessment.binding for each in judged)
-    notes = (
-        (not judged, _why_unjudged(run)),
-        (ungoverned, f"No framework in force governs models of {run.checkpoint.model.developer}: it was read for comparison only."),
-        (incomplete, "The run is incomplete: it may raise a state, never lower it."),
-        (illustrative, "Judged against an illustrative line: the lab has not published its own."),
-    )
-    return [text for holds, text in notes if holds]
+    notes = []
+    if not judged:
+        notes.append(_why_unjudged(run))
+    elif not any(each.assessment.binding for each in judged):
+        notes.append(f"No framework in force governs models of {run.checkpoint.model.developer}: it was read for comparison only.")
+    if not run.complete and run.status != "started":
+        notes.append("The run is incomplete: it may raise a state, never lower it.")
+    if _came_late(run):
+        notes.append("It came after it had been given up as lost.")
+    if any(each.assessment.illustrative for each in judged):
+        notes.append("Judged against an illustrative line: the lab has not published its own.")
+    return notes
+
+
+def _came_late(run: EvalRun) -> bool:
+    return run.supersedes is not None and run.supersedes.status == "lost" and run.status not in {"started", "lost"}
 
 
 def _why_unjudged(run: EvalRun) -> str:

@@ -1,7 +1,8 @@
-"""What the clock does for crises: answer runs that came by another door, and call again where nobody acknowledged."""
+"""What the clock does: answer runs that came by another door, call again where nobody acknowledged, and give up silent runs."""
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -9,7 +10,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from alerts.tasks import nudge
-from crises import escalation, response
+from crises import escalation, response, watching
+from evals import heartbeats
 
 LONGEST = 20  # seconds after which a pass leaves the next page to the pass after it
 logger = logging.getLogger(__name__)
@@ -26,6 +28,17 @@ def sweep() -> int:
     if heard or called or any(reply["alerts_queued"] for reply in answered):
         nudge()
     return len(answered) + len(heard) + len(called)
+
+
+@shared_task(name="crises.watch_runs")
+def watch_runs() -> int:
+    """One pass over the runs of which nothing was heard in time; returns how many were given up. Two at once give up each once."""
+    now = timezone.now()
+    silent = _each(partial(heartbeats.overdue, now=now))
+    lost = [pk for pk in silent if _tried("run", watching.lose_run, run_id=pk, now=now)]
+    if lost:
+        nudge()
+    return len(lost)
 
 
 def _each(look: Callable[..., list[int]]) -> Iterator[int]:

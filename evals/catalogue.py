@@ -1,7 +1,7 @@
 """Registering what runs refer to: models, checkpoints and evaluations; each registration is audited."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -97,9 +97,13 @@ def register_evaluation(*, fields: Mapping[str, Any], actor: Actor, now: dt.date
 def find_evaluation(name: str) -> Evaluation:
     """The evaluation named `slug@version`, or `slug` where it has one version; raises UnknownEvaluation."""
     slug, _, version = name.partition("@")
-    rows = list(Evaluation.objects.filter(slug=slug, **({"version": version} if version else {}))[:5])
+    return choose_evaluation(name, list(Evaluation.objects.filter(slug=slug, **({"version": version} if version else {}))[:5]))
+
+
+def choose_evaluation(name: str, rows: Sequence[Evaluation]) -> Evaluation:
+    """The one of these rows that a name stands for; raises UnknownEvaluation where there is none, or several."""
     if len(rows) == 1:
         return rows[0]
     if not rows:
         raise UnknownEvaluation(f"No evaluation '{name}' is registered; GET /api/v1/evaluations/ lists those that are.")
-    raise UnknownEvaluation(f"'{slug}' has several versions; post one of {', '.join(row.key for row in rows)}.")
+    raise UnknownEvaluation(f"'{rows[0].slug}' has several versions; post one of {', '.join(row.key for row in rows)}.")

@@ -24,6 +24,7 @@ def check_fit(submission: Submission, evaluation: Evaluation, now: dt.datetime) 
         faults += _counts_fit(index, item, evaluation)
         faults += _told_by_task(index, item, evaluation)
         faults += _graded(index, item, evaluation, submission)
+        faults += _directed(index, item, evaluation)
         faults += _agrees(index, item, submission, evaluation)
     elif submission.measurements:
         names = ", ".join(other.metric for other in submission.measurements)
@@ -39,6 +40,17 @@ def _by_now(submission: Submission, now: dt.datetime) -> list[Fault]:
         for name in ("started", "completed")
         if (moment := getattr(submission, name)) is not None and moment > now + CLOCK_SLACK
     ]
+
+
+def _directed(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:
+    """A producer that calls the other way better measures something else; read in the wrong direction, every line would be missed."""
+    if item.direction in (None, evaluation.direction):
+        return []
+    detail = (
+        f"The producer says of '{item.metric}' that {item.direction} is more capable, {evaluation.key} is declared {evaluation.direction}. "
+        "Register the evaluation in that direction; where better means safer, post the run without a direction."
+    )
+    return [Fault(f"/measurements/{index}/direction", "direction_contradicts", detail)]
 
 
 def _in_range(index: int, item: Item, evaluation: Evaluation) -> list[Fault]:

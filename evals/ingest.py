@@ -1,16 +1,21 @@
 """Storing a run as its producer reported it: once per content, append-only, inside the caller's transaction."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
 
-from accounts.roles import Actor, Refused, require
+from accounts.roles import EVERYTHING, Actor, Refused, check_reach, require
 from audit import log
 from evals.catalogue import UnknownEvaluation, find_evaluation
 from evals.fitting import check_fit, outcomes_of
+from evals.heartbeats import watch_runs
 from evals.models import Checkpoint, EvalResult, EvalRun, Evaluation
+from evals.rows import new_row
 from evals.submissions import Fault, InvalidSubmission, Item, Submission, covers, digest, is_complete
+
+UNENDED = frozenset({"started", "lost"})  # the next post of such a run that is no start is its end
 
 
 class ContentDiffers(Refused):
@@ -37,26 +42,60 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged
     """Store a run with its results and an audit entry; `judged` is for a caller that judges it in the same transaction.
 
     Raises InvalidSubmission where a name is unknown or the content cannot be of this evaluation, ContentDiffers where
-    the identity (producer, external id) is taken by other content; a surrounding transaction stays usable after either.
+    the identity (producer, external id) is taken by other content, NotAllowed where the actor's token does not reach it; a
+    surrounding transaction stays usable after each.
     """
-    content = digest(submission)
-    known = list(EvalRun.objects.filter(producer=submission.producer.name, external_id=submission.external_id).order_by("-revision"))
+    content, known = digest(submission), _known(submission, actor)
+    if (there := stored_already(submission, content, known)) is not None:
+        return Recorded(there, created=False)
+    supersedes = superseded_by(submission, known)
+    checkpoint, evaluation = _named(submission)
+    run = build_run(Facts(submission, checkpoint, evaluation, content), actor, now, supersedes)
+    run.judged = judged
+    results = _store(run, submission.measurements, actor, now)
+    watch_runs(runs=[(run, submission.heartbeat_seconds)], now=now)
+    return Recorded(run, created=True, results=results)
+
+
+def _known(submission: Submission, actor: Actor) -> list[EvalRun]:
+    """The runs of the submission's identity, the newest first; raises NotAllowed where the actor's token does not reach one."""
+    runs = EvalRun.objects.filter(producer=submission.producer.name, external_id=submission.external_id).order_by("-revision")
+    if actor.reach == EVERYTHING:
+        return list(runs)
+    known = list(runs.select_related("checkpoint__model", "evaluation"))
+    check_known(actor, known)
+    return known
+
+
+def check_known(actor: Actor, known: Iterable[EvalRun]) -> None:
+    """Raise NotAllowed where the actor's token does not reach one of these runs: nothing is told of it, not even that it is there."""
+    for run in known:
+        _check_reach(actor, run.checkpoint, run.evaluation)
+
+
+def _check_reach(actor: Actor, checkpoint: Checkpoint, evaluation: Evaluation) -> None:
+    check_reach(actor, model=checkpoint.model.slug, checkpoint=checkpoint.slug, evaluation=evaluation.slug)
+
+
+def stored_already(submission: Submission, content: str, known: Sequence[EvalRun]) -> EvalRun | None:
+    """The run of this identity (`known`, the newest first) that holds this very content; where the body names the newest as the one
+    it supersedes, even content of an earlier revision is a new correction."""
     for run in known:
         if run.digest == content and (run is known[0] or not _names(submission, known[0])):
-            return Recorded(run, created=False)
-    supersedes = _superseded(submission, known)
-    checkpoint, evaluation = _named(submission)
-    check_fit(submission, evaluation, now)
-    run = _build(submission, checkpoint, evaluation, now)
-    run.digest, run.posted_by, run.judged = content, f"{actor.kind}:{actor.name}", judged
-    run.supersedes, run.revision = supersedes, supersedes.revision + 1 if supersedes else 1
-    return Recorded(run, created=True, results=_store(run, submission.measurements, actor, now))
+            return run
+    return None
 
 
 @transaction.atomic(savepoint=False)
 def _store(run: EvalRun, measurements: list[Item], actor: Actor, now: dt.datetime) -> tuple[EvalResult, ...]:
     run.save(force_insert=True)
-    results = EvalResult.objects.bulk_create([_result(run, item) for item in measurements])
+    results = EvalResult.objects.bulk_create([build_result(run, item) for item in measurements])
+    record_entry(run, actor, now)
+    return tuple(results)
+
+
+def record_entry(run: EvalRun, actor: Actor, now: dt.datetime) -> None:
+    """The audit entry of one stored run."""
     log.record(
         action="evals.run.record",
         about=f"run:{run.pk}",
@@ -72,7 +111,6 @@ def _store(run: EvalRun, measurements: list[Item], actor: Actor, now: dt.datetim
             "supersedes": run.supersedes_id,
         },
     )
-    return tuple(results)
 
 
 @transaction.atomic
@@ -91,17 +129,17 @@ def invalidate_run(*, run_id: int, reason: str, actor: Actor, now: dt.datetime) 
 
 
 def _names(submission: Submission, run: EvalRun) -> bool:
-    """Whether the body names this run as the one it supersedes; then even content of an earlier revision is a new correction."""
+    """Whether the body names this run as the one it supersedes."""
     return str(submission.supersedes).removeprefix("R-") == str(run.pk)
 
 
-def _superseded(submission: Submission, known: list[EvalRun]) -> EvalRun | None:
-    """The newest run of this identity where the body names it; raises ContentDiffers or InvalidSubmission."""
+def superseded_by(submission: Submission, known: Sequence[EvalRun]) -> EvalRun | None:
+    """The newest run of this identity where the body names it or is its end; raises ContentDiffers or InvalidSubmission."""
     named = submission.supersedes
     if named is None:
-        if known:
+        if known and not _ends(submission, known[0]):
             raise ContentDiffers(known[0])
-        return None
+        return known[0] if known else None
     if not known or not _names(submission, known[0]):
         there = f"the newest is {known[0].ref}" if known else "there is none"
         raise InvalidSubmission(
@@ -110,44 +148,77 @@ def _superseded(submission: Submission, known: list[EvalRun]) -> EvalRun | None:
     return known[0]
 
 
+def _ends(submission: Submission, run: EvalRun) -> bool:
+    """Whether the body is the end of a run that had only started, or was given up as lost: that is no correction."""
+    return run.status in UNENDED and submission.status != "started"
+
+
 def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
-    faults: list[Fault] = []
     checkpoint = next(iter(Checkpoint.objects.select_related("model").filter(slug=submission.checkpoint)), None)
+    try:
+        return named(submission, checkpoint, find_evaluation(submission.evaluation))
+    except UnknownEvaluation as unknown:
+        return named(submission, checkpoint, unknown)
+
+
+def named(
+    submission: Submission, checkpoint: Checkpoint | None, evaluation: Evaluation | UnknownEvaluation
+) -> tuple[Checkpoint, Evaluation]:
+    """What the names of a submission stand for; raises InvalidSubmission for all that stand for nothing."""
+    if checkpoint is not None and isinstance(evaluation, Evaluation):
+        return checkpoint, evaluation
+    faults: list[Fault] = []
     if checkpoint is None:
         detail = f"No checkpoint '{submission.checkpoint}' is registered; register it with POST /api/v1/checkpoints/ first."
         faults.append(Fault("/checkpoint", "unknown_checkpoint", detail))
-    try:
-        evaluation = find_evaluation(submission.evaluation)
-    except UnknownEvaluation as unknown:
-        faults.append(Fault("/evaluation", "unknown_evaluation", str(unknown)))
-    if faults or checkpoint is None:
-        raise InvalidSubmission(faults)
-    return checkpoint, evaluation
+    if isinstance(evaluation, UnknownEvaluation):
+        faults.append(Fault("/evaluation", "unknown_evaluation", str(evaluation)))
+    raise InvalidSubmission(faults)
 
 
-def _build(submission: Submission, checkpoint: Checkpoint, evaluation: Evaluation, now: dt.datetime) -> EvalRun:
-    cover = submission.coverage
-    return EvalRun(
-        producer=submission.producer.name,
-        producer_version=submission.producer.version,
-        external_id=submission.external_id,
-        checkpoint=checkpoint,
-        evaluation=evaluation,
-        status=submission.status,
-        started=submission.started,
-        completed=submission.completed or now,
-        received=now,
-        planned=cover.planned,
-        finished=cover.completed,
-        scored=cover.scored,
-        unscored=cover.unscored,
-        errored=cover.errored,
-        limit_hit=cover.limit_hit,
-        complete=is_complete(submission) and covers(submission, evaluation.metric, _to_be_run(submission, evaluation)),
-        elicitation=submission.elicitation,
-        provenance=submission.provenance,
-        relationship=submission.relationship,
-    )
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A submission with what its names stand for and the digest of its content."""
+
+    submission: Submission
+    checkpoint: Checkpoint
+    evaluation: Evaluation
+    digest: str
+
+
+def build_run(facts: Facts, actor: Actor, now: dt.datetime, supersedes: EvalRun | None) -> EvalRun:
+    """The row of a run as it was reported, not stored yet; raises NotAllowed and InvalidSubmission."""
+    submission, cover = facts.submission, facts.submission.coverage
+    _check_reach(actor, facts.checkpoint, facts.evaluation)
+    check_fit(submission, facts.evaluation, now)
+    related = {"checkpoint": facts.checkpoint, "evaluation": facts.evaluation, "supersedes": supersedes}
+    values = {
+        "producer": submission.producer.name,
+        "producer_version": submission.producer.version,
+        "external_id": submission.external_id,
+        "revision": supersedes.revision + 1 if supersedes else 1,
+        "digest": facts.digest,
+        "status": submission.status,
+        "started": submission.started,
+        "completed": submission.completed or now,
+        "received": now,
+        "planned": cover.planned,
+        "finished": cover.completed,
+        "scored": cover.scored,
+        "unscored": cover.unscored,
+        "errored": cover.errored,
+        "limit_hit": cover.limit_hit,
+        "complete": _is_whole(submission, facts.evaluation),
+        "elicitation": submission.elicitation,
+        "provenance": submission.provenance,
+        "relationship": submission.relationship,
+        "posted_by": f"{actor.kind}:{actor.name}",
+    }
+    return new_row(EvalRun, related, values)
+
+
+def _is_whole(submission: Submission, evaluation: Evaluation) -> bool:
+    return is_complete(submission) and covers(submission, evaluation.metric, _to_be_run(submission, evaluation))
 
 
 def _to_be_run(submission: Submission, evaluation: Evaluation) -> int | None:
@@ -158,22 +229,24 @@ def _to_be_run(submission: Submission, evaluation: Evaluation) -> int | None:
     return max(0, evaluation.n_tasks - spared) if evaluation.n_tasks else None
 
 
-def _result(run: EvalRun, item: Item) -> EvalResult:
+def build_result(run: EvalRun, item: Item) -> EvalResult:
+    """The row of one measurement of a run, not stored yet."""
     value = _value(item, run.evaluation)
-    return EvalResult(
-        run=run,
-        metric=item.metric,
-        value=value,
-        solved=item.solved,
-        total=item.total,
-        n_tasks=item.n_tasks,
-        stderr=item.stderr,
-        ci_low=item.ci_low,
-        ci_high=item.ci_high,
-        ci_level=item.ci_level,
-        tasks=item.plain_tasks if item.tasks else None,
-        reason=item.reason or ("No task has an outcome that counts." if value is None else ""),
-    )
+    reason = item.reason or ("No task has an outcome that counts." if value is None else "")
+    values = {
+        "metric": item.metric,
+        "value": value,
+        "solved": item.solved,
+        "total": item.total,
+        "n_tasks": item.n_tasks,
+        "stderr": item.stderr,
+        "ci_low": item.ci_low,
+        "ci_high": item.ci_high,
+        "ci_level": item.ci_level,
+        "tasks": item.plain_tasks if item.tasks else None,
+        "reason": reason,
+    }
+    return new_row(EvalResult, {"run": run}, values)
 
 
 def _value(item: Item, evaluation: Evaluation) -> float | None:

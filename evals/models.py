@@ -135,6 +135,7 @@ class EvalRun(models.Model):
             models.Index(fields=["evaluation", "-completed", "-id"], name="run_by_evaluation"),
             models.Index(fields=["-received", "-id"], name="run_newest"),
             models.Index(fields=["id"], condition=Q(judged__isnull=True), name="run_unjudged"),
+            models.Index(fields=["checkpoint", "evaluation"], condition=Q(status="lost"), name="run_lost"),
         ]
 
     def __str__(self) -> str:
@@ -144,6 +145,36 @@ class EvalRun(models.Model):
     def ref(self) -> str:
         """The name people use for it: R-12."""
         return f"R-{self.pk}"
+
+
+class Heartbeat(models.Model):
+    """What a run that was started said last of how far it is, and until when it is waited for.
+
+    The run itself stays as it was reported. Where nothing is heard in time a new run, its next revision, says that it is lost; this
+    row keeps since when. Each count is the highest that was said, so that signs that come late or twice change nothing.
+    """
+
+    COUNTS = ("planned", "completed", "scored", "errored", "tokens", "cost")
+
+    run = models.OneToOneField(EvalRun, on_delete=models.PROTECT, primary_key=True, related_name="heartbeat")
+    every = models.PositiveIntegerField(null=True, help_text="seconds between signs, as its producer declared them")
+    seen = models.DateTimeField(help_text="the last sign, by the server's clock; at first its start")
+    due = models.DateTimeField(null=True, help_text="lost if nothing is heard until then; null once it is waited for no more")
+    lost = models.DateTimeField(null=True, help_text="when it was given up")
+    beats = models.PositiveIntegerField(default=0)
+    planned = models.PositiveIntegerField(null=True, help_text="samples that are to run")
+    completed = models.PositiveIntegerField(null=True, help_text="samples that ran to their end")
+    scored = models.PositiveIntegerField(null=True)
+    errored = models.PositiveIntegerField(null=True)
+    tokens = models.BigIntegerField(null=True, help_text="spent so far")
+    cost = models.FloatField(null=True, help_text="US dollars spent so far")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(due__isnull=True) | Q(lost__isnull=True), name="heartbeat_lost_or_due")]
+        indexes = [models.Index(fields=["due"], condition=Q(due__isnull=False), name="heartbeat_due")]
+
+    def __str__(self) -> str:
+        return f"heartbeat of {self.run_id}"
 
 
 class EvalResult(models.Model):

@@ -73,7 +73,8 @@ def fill_command(command: Any, values: Mapping[str, str]) -> list[str]:
 def compose_body(request: Request, content: Mapping[str, Any], ending: Ending) -> dict[str, Any]:
     """A submission from what a program printed and what is known better here; raises OtherSubject.
 
-    A program that did not end well cannot report success, and the external id is always the slot's.
+    A program that did not end well cannot report success, one that ended has not only started (nothing would ever be heard of it
+    again), and the external id is always the slot's.
     """
     asked = {"checkpoint": request.checkpoint, "evaluation": request.evaluation}
     for name, value in asked.items():
@@ -82,6 +83,9 @@ def compose_body(request: Request, content: Mapping[str, Any], ending: Ending) -
     times = {"started": request.started, "completed": request.completed}
     body: dict[str, Any] = {"producer": {"name": PRODUCER}, **times, **content, **asked, "external_id": request.external_id}
     if ending.status != "success":
+        body["status"] = ending.status
+    elif content.get("status") == "started":
+        ending = Ending("error", "the program ended and reported only that it had started")
         body["status"] = ending.status
     if isinstance(body.setdefault("provenance", {}), dict):
         reason = {"reason": ending.reason[:500]} if ending.reason else {}

@@ -6,13 +6,14 @@ a JSON pointer, a stable code and a sentence. Numbers are finite; times are RFC 
 
 import datetime as dt
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+from evals.canonical import canonical
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
@@ -81,7 +82,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One measurement with the uncertainty it came with, or null with the reason."""
+    """One measurement with the uncertainty it came with, or null with the reason; `direction`: which way its producer calls more."""
 
     metric: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
     value: float | None = None
@@ -94,6 +95,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ci_level: Annotated[float, msgspec.Meta(ge=0.5, le=0.9999)] = 0.95
     tasks: Annotated[list[Task], msgspec.Meta(min_length=1, max_length=20_000)] | None = None
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    direction: Literal["higher", "lower"] | None = None
 
     @property
     def plain_tasks(self) -> list[dict[str, Any]]:
@@ -132,6 +134,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provenance: Flat = {}
     relationship: Literal["first_party", "third_party"] = "first_party"
     supersedes: int | str | None = None
+    heartbeat_seconds: Annotated[int, msgspec.Meta(ge=5, le=86_400)] | None = None  # how often a started run says that it lives
 
     def measurement(self, metric: str) -> Item | None:
         """The measurement of a metric, where there is one."""
@@ -153,15 +156,26 @@ def digest(submission: Submission) -> str:
     """Hex SHA-256 of the content; order of keys and spacing do not matter, nor does naming the superseded run."""
     content = msgspec.to_builtins(submission)
     content.pop("supersedes")
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    for item in content["measurements"]:
+        if item["direction"] is None:
+            del item["direction"]
+    if submission.heartbeat_seconds is None:
+        content.pop("heartbeat_seconds")
+    return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def is_complete(submission: Submission) -> bool:
-    """Whether the run covers its plan: status success, every planned sample completed and scored, none errored or limited."""
+    """Whether the run covers its plan and the plan the data: status success, every planned sample completed and scored."""
     cover = submission.coverage
-    if submission.status != "success" or cover.errored or cover.unscored or cover.limit_hit:
+    if submission.status != "success" or cover.errored or cover.unscored or cover.limit_hit or _selects(submission.provenance):
         return False
     return min(cover.known, default=cover.planned or 0) >= (cover.planned or 0)
+
+
+def _selects(provenance: Mapping[str, Any]) -> bool:
+    """Whether the producer says that it chose fewer samples than its dataset has: a part of an evaluation is not the whole."""
+    chosen, there = (provenance.get(name) for name in ("selected_samples", "dataset_samples"))
+    return isinstance(chosen, int) and isinstance(there, int) and chosen < there
 
 
 def covers(submission: Submission, metric: str, n_tasks: int | None) -> bool:

@@ -78,7 +78,7 @@ def make_token(now: dt.datetime) -> str:
     text = kept().get("token", "")
     if not _serves(text, now):
         account, _ = ServiceAccount.objects.get_or_create(name="demo-pipeline", defaults={"created": now})
-        _, text = tokens.issue(account=account, scopes=tokens.SCOPES, now=now)
+        _, text = tokens.issue(account=account, scopes=tokens.SCOPES, now=now, purpose=f"demonstration of {now:%Y-%m-%d %H:%M:%S}")
         _keep(token=text)
     return text
 

@@ -36,8 +36,21 @@ def _embedded_secret() -> str:
 
 
 SECRET_KEY = env.str("FSF_SECRET_KEY") if PRODUCTION else env.str("FSF_SECRET_KEY", "") or _embedded_secret()
-# Peppers of the API tokens by number; the highest number hashes new tokens, the others still verify old ones.
-TOKEN_PEPPERS: dict[int, str] = {1: env.str("FSF_TOKEN_PEPPER", SECRET_KEY)}
+
+
+def _peppers() -> dict[int, str]:
+    """Peppers of the API tokens by number: the highest number hashes new tokens, the others still verify old ones."""
+    first = env.str("FSF_TOKEN_PEPPER", "")
+    found = {1: first} if first else {}
+    for entry in env.list("FSF_TOKEN_PEPPERS", default=[]):
+        number, _, pepper = entry.strip().partition(":")
+        if not number.isdecimal() or not 1 <= int(number) <= 9999 or len(pepper) < 16 or int(number) in found:
+            raise ImproperlyConfigured("FSF_TOKEN_PEPPERS is a list such as 2:...,3:... of new numbers, each with 16 characters or more.")
+        found[int(number)] = pepper
+    return found or {1: SECRET_KEY}
+
+
+TOKEN_PEPPERS = _peppers()
 ALLOWED_HOSTS = env.list("FSF_HOSTS") if PRODUCTION else env.list("FSF_HOSTS", default=["127.0.0.1", "localhost", "[::1]", "testserver"])
 SITE_URL = env.str("FSF_URL", f"https://{ALLOWED_HOSTS[0]}" if PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if PRODUCTION else []
@@ -171,16 +184,29 @@ SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
-if env.bool("FSF_BEHIND_PROXY", False):
+
+
+def _proxies(said: str) -> int:
+    """How many proxies of ours a request comes through: `yes` is one."""
+    words = {**dict.fromkeys(("", "off", "no", "false"), 0), **dict.fromkeys(("on", "yes", "true", "y", "ok"), 1)}
+    if said.strip().lower() not in words and not (said.isdecimal() and int(said) <= 9):
+        raise ImproperlyConfigured(f"FSF_BEHIND_PROXY is {said!r}; it is yes, no, or how many proxies of yours a request comes through.")
+    return words[said.strip().lower()] if said.strip().lower() in words else int(said)
+
+
+TRUSTED_PROXIES = _proxies(env.str("FSF_BEHIND_PROXY", ""))
+if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+IMPORT_MAX_BYTES = env.int("FSF_IMPORT_MAX_BYTES", 200 * 1024 * 1024)
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["fsf.api.authentication.BearerToken"],
-    "DEFAULT_PERMISSION_CLASSES": ["fsf.api.authentication.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["fsf.api.authentication.HasScope", "fsf.api.idempotency.OnceOnly"],
     "DEFAULT_PARSER_CLASSES": ["fsf.api.strict_json.StrictJSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["fsf.api.filters.ByParameters"],
     "DEFAULT_RENDERER_CLASSES": ["fsf.api.strict_json.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "fsf.api.openapi.Described",
     "EXCEPTION_HANDLER": "fsf.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
@@ -198,10 +224,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "fsf.api.openapi.manners"],
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": -1, "persistAuthorization": False},
 }
 
 REDIS_URL = env.str("REDIS_URL", "")
+# Requests a minute: of one token, and with wrong tokens from one address. 0 is no limit.
+RATE_TOKEN = env.int("FSF_RATE_TOKEN", 120_000)
+RATE_FAILED = env.int("FSF_RATE_FAILED", 60)
 BROKER_DIR = VAR_DIR / "broker"
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_TRANSPORT = "" if REDIS_URL else "fsf.doorbell:Transport"
@@ -229,6 +259,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "run-schedules": {"task": "evals.tick", "schedule": 2.0},
     "answer-unanswered": {"task": "crises.sweep", "schedule": 10.0},
     "look-ahead": {"task": "thresholds.sweep", "schedule": 30.0},
+    "watch-runs": {"task": "crises.watch_runs", "schedule": 10.0},
 }
 
 # In production alerts must reach people: without an address of a mail server it does not start.
@@ -244,11 +275,14 @@ MAIL_DOMAIN = DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
 
 # Minutes in which a person must acknowledge a crisis before it escalates by itself.
 ACKNOWLEDGE_MINUTES = env.int("FSF_ACKNOWLEDGE_MINUTES", 60)
+# Minutes without a sign after which a started run is lost, where its producer declared no interval of its own.
+LOST_MINUTES = env.int("FSF_LOST_MINUTES", 15)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request": {"()": "fsf.api.request_ids.WithRequestId"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["stderr"], "level": env.str("FSF_LOG_LEVEL", "WARNING")},
 }

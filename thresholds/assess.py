@@ -9,12 +9,12 @@ from typing import Any
 from django.db import transaction
 
 from evals.models import Checkpoint, EvalResult, EvalRun
-from thresholds.evidence import add, summarise
+from thresholds.evidence import add, adds_up, summarise
 from thresholds.governing import line_facts, lines_for, lines_of, published, rule_of
 from thresholds.judging import judge
 from thresholds.models import Assessment, Crossing, Equivalence, Framework, LevelStatus, Threshold
 from thresholds.places import Place, lock, locked_statuses
-from thresholds.repeated import settled
+from thresholds.repeated import Arrived, Pair, Run, seen_of, settled
 from thresholds.standing import bring_up_to_date, cross, explain, reached_together, rebuild
 
 SHOWN = (
@@ -115,9 +115,9 @@ def _judge_cases(run: EvalRun, results: Sequence[EvalResult], cases: Sequence[_C
         return []
     result = next((each for each in results if each.metric == run.evaluation.metric), None)
     statuses = _locked(cases, now)
-    run.evaluation.refresh_from_db(fields=["validity"])  # found wanting meanwhile? whoever flags it waits for these rows
+    arrived = _arrived(run, result, statuses.values())
     counts = not _corrected_since(run, now)
-    read = [_read(run, result, case, statuses[case.place], now, counts=counts) for case in cases]
+    read = [_read((run, result), case, statuses[case.place], now, arrived if counts else None) for case in cases]
     _store(read)
     return [Judged(assessment, status, cross(status, assessment, before, now), missing) for assessment, status, before, missing in read]
 
@@ -134,27 +134,47 @@ def _store(read: Sequence[_Read]) -> None:
     Assessment.objects.bulk_create([assessment for assessment, *_ in read])
     for assessment, status, *_ in read:
         status.assessment = assessment
-    _write([status for _, status, *_ in read])
+    write([status for _, status, *_ in read])
 
 
-def _write(statuses: Sequence[LevelStatus]) -> None:
+def write(statuses: Sequence[LevelStatus]) -> None:
     """Bring locked rows up to date in one statement; as an upsert it takes a third of the time of `bulk_update`."""
     LevelStatus.objects.bulk_create(statuses, update_conflicts=True, unique_fields=["pk"], update_fields=SHOWN)
 
 
-def _read(run: EvalRun, result: EvalResult | None, case: _Case, status: LevelStatus, now: dt.datetime, *, counts: bool) -> _Read:
-    level, before = case.lines[0].level, status.moved_from if status.assessed is None and status.moved_from else status.state
-    reading = judge(run, result, case.lines, case.by)
+def _arrived(run: EvalRun, result: EvalResult | None, statuses: Iterable[LevelStatus]) -> Arrived:
+    """What has come now, and how many count with it where looks were added up before; and what was found out about the evaluation
+    meanwhile, for whoever flags it waits for these rows."""
+    pair = run.checkpoint_id, run.evaluation_id
+    came: dict[Pair, list[Run]] = {pair: [] if result is None else [(run, result)]}
+    if any(adds_up(status.readings.get(run.evaluation.key, {})) for status in statuses):
+        seen, validity = seen_of([pair])
+        if seen:
+            run.evaluation.validity = validity[run.evaluation_id]
+            return Arrived(came, seen)
+    run.evaluation.refresh_from_db(fields=["validity"])
+    return Arrived(came, {})
+
+
+def _read(came: tuple[EvalRun, EvalResult | None], case: _Case, status: LevelStatus, now: dt.datetime, arrived: Arrived | None) -> _Read:
+    """Read a run at one level; without `arrived` it is no evidence, but may reach a line."""
+    run, level, before = came[0], case.lines[0].level, state_before(status)
+    reading = judge(*came, case.lines, case.by)
     drawn = [line for line in lines_of(level.framework) if line.level_id == level.pk]
-    if counts:
-        status.readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
-        status.readings = settled(status.readings, drawn)
+    if arrived is not None:
+        readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
+        status.readings = settled(readings, drawn, status.readings, arrived)
     summary = summarise(status.readings, line_facts(level), rule_of(level))
     reached = reading["state"] if level.combine == "any" else reached_together(status, reading, drawn)
     bring_up_to_date(status, summary, reached, now)
     crossed_from = "no_result" if status.assessed is None else before
     status.assessed = now
     return _assessment(run, case, status, reading, now, before=before, missing=summary.missing), status, crossed_from, list(summary.missing)
+
+
+def state_before(status: LevelStatus) -> str:
+    """The state that a reading finds: of a row that read nothing yet, the one under the version before."""
+    return status.moved_from if status.assessed is None and status.moved_from else status.state
 
 
 def _assessment(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.db.models import Min, Q
 
+from evals.heartbeats import losses
 from evals.models import Checkpoint
 from thresholds.combining import LineFact, groups_of
 from thresholds.coverage import Coverage, Event, Evidence, Facts, Weights, cover, rules_for
@@ -16,6 +17,7 @@ from thresholds.governing import in_force
 from thresholds.models import Assessment, CapabilityLevel, Framework, LevelStatus, Threshold
 
 _COUNTS = Q(run__invalidated__isnull=True, run__superseded_by__isnull=True)
+Lost = tuple[str, str, dt.date]  # the run, the evaluation and the day
 _LONG = ("content", "summary", "notes", "plan_note", "unpublished", "source", "reason")
 
 
@@ -153,6 +155,7 @@ class _Rows:
         self._read_lines(levels)
         self._read_statuses(levels)
         self._read_readings(levels)
+        self._lost = self._lost_by_evaluation()
         self._evaluated = self._evaluated_by_family()
         self._jumps = self._jumps_by_family([level for level in levels if _asks_for_jumps(level)])
 
@@ -184,6 +187,16 @@ class _Rows:
             self._first[key][evaluation] = min(at, self._first[key].get(evaluation, at))
             if not inherited:
                 self._own[key][evaluation] = at
+
+    def _lost_by_evaluation(self) -> dict[tuple[int, str], Lost]:
+        """By checkpoint and evaluation the newest attempt that was lost and not made up for."""
+        rows = losses().filter(checkpoint__in=self.checkpoints).order_by("completed", "pk")
+        columns = ("checkpoint_id", "pk", "completed", "evaluation__slug", "evaluation__version")
+        found = {}
+        for checkpoint, run, completed, slug, version in rows.values_list(*columns):
+            key = f"{slug}@{version}"
+            found[checkpoint, key] = f"R-{run}", key, completed.astimezone(dt.UTC).date()
+        return found
 
     def _evaluated_by_family(self) -> dict[tuple[tuple[str, str], int], list[tuple[dt.datetime, int]]]:
         """By family and level the checkpoints that were wholly read there themselves, the last read first."""
@@ -220,7 +233,13 @@ class _Rows:
             rules=rules_for(framework.cadence, level.slug),
             reference=self._reference(checkpoint, level),
             jump=self._jump(checkpoint, level),
+            lost=self._loss(checkpoint, level),
         )
+
+    def _loss(self, checkpoint: Checkpoint, level: CapabilityLevel) -> Lost | None:
+        """The newest lost attempt at an evaluation that carries a line at the level."""
+        found = (self._lost.get((checkpoint.pk, line.evaluation)) for line in self.lines[level.pk])
+        return max((loss for loss in found if loss), key=lambda loss: loss[2], default=None)
 
     def _evidence(self, checkpoint: Checkpoint, level: CapabilityLevel) -> Evidence:
         key, lines = (checkpoint.pk, level.pk), self.lines[level.pk]

@@ -71,7 +71,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the rules look at for one checkpoint and level; `reference` is the family's last evaluated other checkpoint."""
+    """All that the rules look at for one checkpoint and level; `reference` is the family's last evaluated other checkpoint, `lost` the
+    newest attempt at an evaluation of the level that was lost and not made up for: the run, the evaluation and the day."""
 
     checkpoint: Weights
     evidence: Evidence
@@ -81,6 +82,7 @@ class Facts:
     rules: tuple[Rule, ...] = ()
     reference: Event | None = None
     jump: Event | None = None
+    lost: tuple[str, str, dt.date] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,16 @@ def day(date: dt.date) -> str:
 
 
 def _evidence(facts: Facts, today: dt.date) -> Iterable[Reason]:
-    """What holds under every framework: that something was read, all of it, and that what was inherited still counts."""
+    """What holds under every framework: all was read, no newer attempt was lost, and what was inherited still counts."""
     evidence = facts.evidence
     if evidence.taken is None:
         yield Reason("never_run", "never_run", _nothing(evidence))
     elif evidence.missing:
         yield Reason("required_line", "due", f"Not yet read by a complete run: {', '.join(evidence.missing)}.")
+    if facts.lost is not None:
+        run, evaluation, on = facts.lost
+        detail = f"The newest attempt at {evaluation}, {run}, was lost on {day(on)}, and nothing has made up for it."
+        yield _dated(_after("lost_run", on, detail), today)
     if (end := evidence.valid_until) is not None:
         detail = f"It rests also on another checkpoint's results, by an equivalence that holds until {day(end)}."
         yield _dated(Reason("equivalence", "", detail, end - dt.timedelta(GRACE), end), today)

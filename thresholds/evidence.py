@@ -14,7 +14,7 @@ from typing import Any
 
 from thresholds.combining import ANY, LineFact, Rule, groups_of, state_of
 
-__all__ = ["LATCHING", "STATES", "LineFact", "Reading", "Rule", "Summary", "add", "current", "higher", "rank", "summarise"]
+__all__ = ["LATCHING", "STATES", "LineFact", "Reading", "Rule", "Summary", "add", "current", "higher", "rank", "slots_of", "summarise"]
 
 STATES = ("no_result", "clear", "watch", "inconclusive", "alert", "critical")
 LATCHING = ("alert", "critical")
@@ -61,13 +61,13 @@ def add(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, reading: Readi
     another checkpoint's.
     """
     slots = {key: value for key, value in ledger.get(evaluation, {}).items() if value["run"] != superseded}
-    for slot in _slots(reading):
+    for slot in slots_of(reading):
         slots[slot] = max(slots.get(slot, reading), reading, key=_moment)
     kept = {key: value for key, value in slots.items() if _still_counts(key, value, slots)}
     return {**{key: dict(value) for key, value in ledger.items()}, evaluation: kept}
 
 
-def _slots(reading: Reading) -> list[str]:
+def slots_of(reading: Mapping[str, Any]) -> list[str]:
     """Where a reading is kept: incomplete ones apart by what they say, so that a later one never hides an earlier one."""
     chain = f"{INHERITED}{reading['inherited']} " if reading.get("inherited") else ""
     against = [f"{chain}{AGAINST}{line['threshold']}" for line in reading["lines"] if _speaks_against(line, complete=reading["complete"])]
@@ -102,6 +102,28 @@ def contested(slots: Mapping[str, Reading]) -> dict[int, list[str]]:
             ruled_out = [line["threshold"] for line in newest["lines"] if line["grade"] == "ruled_out"]
             found[newest["run"]] = [kind for kind in ruled_out if f"{chain}{AGAINST}{kind}" in slots]
     return {run: kinds for run, kinds in found.items() if kinds}
+
+
+def newest_complete(slots: Mapping[str, Reading]) -> dict[str, Reading]:
+    """By chain (the checkpoint's own, and each that it inherits by) the newest complete reading."""
+    found = {_chain(key): slots.get(f"{_chain(key)}complete") for key in slots}
+    return {chain: reading for chain, reading in found.items() if reading is not None}
+
+
+def looked_again(slots: Mapping[str, Reading]) -> bool:
+    """Whether a line could have been ruled out here and was not, so that all looks may have to be added up."""
+    return adds_up(slots) or any(AGAINST in key for key in slots)
+
+
+def adds_up(slots: Mapping[str, Reading]) -> bool:
+    """Whether what the looks add up to is kept here."""
+    return any("looks" in reading for reading in slots.values())
+
+
+def remember(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, chain: str, looks: Mapping[str, Any]) -> Ledger:
+    """The ledger in which the newest complete reading of a chain carries what its looks add up to."""
+    slots, slot = ledger[evaluation], f"{chain}complete"
+    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: {**slots, slot: {**slots[slot], "looks": looks}}}
 
 
 def settle(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, run: int, pooled: Mapping[str, Any]) -> Ledger:

@@ -103,6 +103,8 @@ def _standing(facts: Facts) -> Iterator[str]:
     if facts.held:
         evidence = word(facts.evidence or facts.reading_state)
         yield f"The evidence says {evidence}; {facts.state} was reached and stands until a named person signs it down."
+    if (together := facts.counted.get("together", 1)) > 1:
+        yield f"It was read together with {together - 1} other run{'s' if together > 2 else ''}: the states are those before and after all."
     yield f"It stood at {word(facts.state_before)} and stands at {word(facts.state)}."
 
 

@@ -21,13 +21,23 @@ def missing_of(run: EvalRun, samples: int = 0) -> int:
     return max(named, max(run.planned or 0, samples) - min(known) if known else 0)
 
 
+def outcomes_in(run: EvalRun, result: EvalResult | None) -> Outcomes | None:
+    """The outcome of every task that a result lists, by the declared rule; None where it is not judged by its tasks."""
+    tasks = result.tasks if result is not None and run.evaluation.unit == "proportion" else None
+    return outcomes_of(run.evaluation, tasks) if tasks else None
+
+
 def measurement_of(run: EvalRun, result: EvalResult | None) -> Measurement:
     """The measurement of a run; without a result nothing was measured and nothing can be ruled out."""
-    evaluation = run.evaluation
+    return measured_by(run, result, outcomes_in(run, result))
+
+
+def measured_by(run: EvalRun, result: EvalResult | None, found: Outcomes | None) -> Measurement:
+    """The measurement of a run whose tasks were judged already (`found`, from `outcomes_in`)."""
     if result is None:
         return _declared(run)
-    if result.tasks and evaluation.unit == "proportion":
-        return _from_tasks(run, result)
+    if found is not None:
+        return _from_tasks(run, result, found)
     if result.solved is not None and result.total is not None:
         return _from_counts(run, result, result.solved, result.total)
     return _from_value(run, result)
@@ -49,10 +59,10 @@ def _from_value(run: EvalRun, result: EvalResult) -> Measurement:
     )
 
 
-def _from_tasks(run: EvalRun, result: EvalResult) -> Measurement:
+def _from_tasks(run: EvalRun, result: EvalResult, found: Outcomes) -> Measurement:
     """Per-task outcomes by the declared rule: the task is the unit; what never ran or has no score is unknown, what passed stays passed."""
     tasks, evaluation = result.tasks or [], run.evaluation
-    found, attempts = outcomes_of(evaluation, tasks), [task["attempts"] for task in tasks]
+    attempts = [task["attempts"] for task in tasks]
     if not found.outcomes:
         return _declared(run)
     total, lost = _extent(run, attempts, len(found.outcomes))
@@ -112,10 +122,13 @@ def flags_of(evaluation: Evaluation) -> list[str]:
     return sorted({each["flag"] for each in evaluation.validity})
 
 
-def counted_of(run: EvalRun, result: EvalResult | None) -> dict[str, Any]:
-    """What a reader must know of how a run was counted: tasks set aside, samples missing or cut off by a limit, who attests it."""
+def counted_of(run: EvalRun, found: Outcomes | None) -> dict[str, Any]:
+    """What a reader must know of how a run was counted: tasks set aside, samples missing or cut off by a limit, who attests it.
+
+    `found` are its tasks as judged, from `outcomes_in`.
+    """
     facts = {
-        "set_aside": _set_aside(run, result),
+        "set_aside": _set_aside(run, found),
         "rule": run.evaluation.task_rule,
         "missing": missing_of(run),
         "limit_hit": run.limit_hit,
@@ -127,9 +140,9 @@ def counted_of(run: EvalRun, result: EvalResult | None) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _set_aside(run: EvalRun, result: EvalResult | None) -> list[dict[str, Any]]:
-    tasks = result.tasks if result and result.tasks and run.evaluation.unit == "proportion" else []
-    return [asdict(each) for each in outcomes_of(run.evaluation, tasks).set_aside]
+def _set_aside(run: EvalRun, found: Outcomes | None) -> list[dict[str, Any]]:
+    aside = outcomes_of(run.evaluation, []).set_aside if found is None else found.set_aside
+    return [asdict(each) for each in aside]
 
 
 def _under_elicited(run: EvalRun) -> bool:

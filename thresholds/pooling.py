@@ -7,28 +7,21 @@ stays the unit, and every task counts with the mean of its attempts. The e-value
 running means of exchangeable attempts form a reverse martingale, and Doob's inequality bounds the risk at any number of them.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, floor, inf, log
-from statistics import NormalDist, fmean
+from math import exp, floor
+from statistics import NormalDist
 
 from thresholds.lines import Line, Policy
 from thresholds.sequential import betting_e_value
 from thresholds.statistics import clopper_pearson
-from thresholds.weighing import Measurement, bounds, shown
+from thresholds.tallies import Look, Looks, Tally, gathered
+from thresholds.weighing import shown
+
+__all__ = ["Look", "Looks", "Pooled", "gathered", "judge_looks", "pool"]
 
 MOST = 27.0  # natural logarithm; an e-value above 5e11 is told as that, and is the same number in every database
-TaskMeans = Mapping[str, tuple[float, int]]  # by task id: its outcome, the unknown as solved, and its attempts
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One run: its measurement, and where it was posted by task, the outcome of each as seen from the line."""
-
-    measurement: Measurement
-    tasks: TaskMeans | None = None
-    complete: bool = True
+GRADE = "grade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,95 +36,68 @@ class Pooled:
 
 
 def pool(looks: Sequence[Look], line: Line, declared: int | None) -> Pooled:
+    """Judge some looks together: see `judge_looks`."""
+    return judge_looks(gathered(looks, line), line, declared)
+
+
+def judge_looks(looks: Looks, line: Line, declared: int | None) -> Pooled:
     """Judge all looks together; `declared` is the number K of looks that the evaluation declared before results, if any.
 
     What an incomplete run measured counts where it reaches the line, and may speak against clearing only: without it the
     others must clear too.
     """
-    if not looks:
+    if looks.every is None:
         return Pooled(clears=False, looks=0, paid_by="nothing", says=f"No run that counts rules the {_name(line)} line out.")
-    whole = [look for look in looks if look.complete]
-    against = _whole_or_reaching(looks, line)
-    found = _together(against or looks, line, declared)
-    if not found.clears or len(whole) == len(against):
+    found = _together(looks.against or looks.every, line, declared)
+    if not found.clears or (looks.whole is not None and looks.against is not None and looks.whole.looks == looks.against.looks):
         return found
-    return replace(found, clears=bool(whole) and _together(whole, line, declared).clears)
+    return replace(found, clears=looks.whole is not None and _together(looks.whole, line, declared).clears)
 
 
-def _whole_or_reaching(looks: Sequence[Look], line: Line) -> list[Look]:
-    return [look for look in looks if look.complete or line.met_by(bounds(look.measurement).point)]
-
-
-def _together(looks: Sequence[Look], line: Line, declared: int | None) -> Pooled:
-    measured = looks[0].measurement
-    if measured.graded:
-        return Pooled(
-            clears=True, looks=len(looks), paid_by="experts", says="The experts graded it anew, knowing what was measured before."
-        )
+def _together(looks: Tally, line: Line, declared: int | None) -> Pooled:
+    n = looks.looks
+    if looks.unit == GRADE:
+        return Pooled(clears=True, looks=n, paid_by="experts", says="The experts graded it anew, knowing what was measured before.")
     if line.rule == "all":
         says = "A suite that was passed in full once is not ruled out by running it again."
-        return Pooled(clears=False, looks=len(looks), paid_by="nothing", says=says)
-    within = declared if declared is not None and len(looks) <= declared else None
-    if all(look.measurement.counted for look in looks) and measured.unit == "proportion":
+        return Pooled(clears=False, looks=n, paid_by="nothing", says=says)
+    within = declared if declared is not None and n <= declared else None
+    if looks.counted and looks.unit == "proportion":
         return _by_tasks(looks, line, within)
     return _by_values(looks, line, within)
 
 
-def _by_tasks(looks: Sequence[Look], line: Line, declared: int | None) -> Pooled:
+def _by_tasks(looks: Tally, line: Line, declared: int | None) -> Pooled:
     """Counted tasks: at alpha / K where the looks keep to the declared number, else by an e-process."""
     means = _task_means(looks, line)
     if declared is None:
-        return _by_e_process(means, line, len(looks))
-    return _by_declared_looks(means, line, len(looks), declared)
+        return _by_e_process(means, line, looks.looks)
+    return _by_declared_looks(means, line, looks.looks, declared)
 
 
-def _task_means(looks: Sequence[Look], line: Line) -> list[float]:
+def _task_means(looks: Tally, line: Line) -> list[float]:
     """One mean a task, in the direction of the line: by task where every run says which, else spread as badly as the totals allow."""
-    named = [look.tasks for look in looks if look.tasks is not None]
-    if len(named) == len(looks) and not looks[0].measurement.icc_family:
-        return [_toward(_mean(attempts), line) for attempts in _by_name(named)]
-    return _worst_spread(looks, line)
+    if looks.named is not None and not looks.related:
+        return [_toward(_steady(solved / n), line) for solved, n in looks.named.values()]
+    return _worst_spread(looks)
 
 
-def _by_name(looks: Sequence[TaskMeans]) -> list[list[tuple[float, int]]]:
-    """The outcomes of each task in all runs, with their attempts."""
-    attempts: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for tasks in looks:
-        for name, found in tasks.items():
-            attempts[name].append(found)
-    return list(attempts.values())
-
-
-def _mean(outcomes: Sequence[tuple[float, int]]) -> float:
-    return sum(mean * n for mean, n in outcomes) / sum(n for _, n in outcomes)
+def _steady(number: float) -> float:
+    """A mean without what the order of adding up left in its last digits."""
+    return float(f"{number:.12g}")
 
 
 def _toward(mean: float, line: Line) -> float:
     return mean if line.higher else 1 - mean
 
 
-def _worst_spread(looks: Sequence[Look], line: Line) -> list[float]:
+def _worst_spread(looks: Tally) -> list[float]:
     """The totals of all runs as whole tasks: the means of equal sum that give the least evidence are those at 0 and 1."""
-    attempts = sum(look.measurement.attempts or 0 for look in looks)
-    against = sum(_against(look.measurement, line) for look in looks)
-    tasks = max(_independent(look.measurement) for look in looks)
-    solved = tasks * against / attempts if attempts else float(tasks)
+    tasks = looks.tasks
+    solved = _steady(tasks * looks.against / looks.attempts) if looks.attempts else float(tasks)
     whole = floor(solved)
     rest = [solved - whole] if whole < tasks else []
     return [1.0] * whole + rest + [0.0] * (tasks - whole - len(rest))
-
-
-def _independent(measurement: Measurement) -> int:
-    """Whole tasks that a run is worth: the distinct ones, fewer where tasks of one family were declared to repeat each other."""
-    distinct = round((measurement.attempts or 0) / measurement.per_task)
-    worth = bounds(measurement).n_eff if measurement.icc_family else None
-    return max(1, distinct if worth is None else min(distinct, floor(worth)))
-
-
-def _against(measurement: Measurement, line: Line) -> float:
-    """What counts towards the line, the missing with it: solved, or failed where lower is more capable."""
-    tallied = measurement.tallied or 0
-    return tallied + measurement.errored if line.higher else (measurement.attempts or 0) - tallied
 
 
 def _by_e_process(means: Sequence[float], line: Line, looks: int) -> Pooled:
@@ -168,60 +134,46 @@ def _bound(means: Sequence[float], line: Line, alpha: float) -> float:
     return clopper_pearson(sum(means), len(means), alpha)[1] + line.margin
 
 
-def _by_values(looks: Sequence[Look], line: Line, declared: int | None) -> Pooled:
+def _by_values(looks: Tally, line: Line, declared: int | None) -> Pooled:
     """Values with intervals: their mean with the widest of their deviations, for runs repeat the same tasks; bare ones by the point."""
-    values = [look.measurement.value for look in looks if look.measurement.value is not None]
-    if len(values) < len(looks):
+    if looks.valued < looks.looks:
         return Pooled(
             clears=False,
-            looks=len(looks),
+            looks=looks.looks,
             paid_by="nothing",
             says=f"Not every run has a value, so together they do not rule the {_name(line)} line out.",
         )
-    return _by_mean(looks, line, declared, exp(fmean(map(log, values))) if looks[0].measurement.log else fmean(values))
+    mean = looks.total / looks.valued
+    return _by_mean(looks, line, declared, _steady(exp(mean) if looks.log else mean))
 
 
-def _by_mean(looks: Sequence[Look], line: Line, declared: int | None, mean: float) -> Pooled:
-    widest = max(_deviation(look.measurement, line, logarithmic=looks[0].measurement.log) for look in looks)
-    if widest == inf and line.policy is Policy.POINT:
+def _by_mean(looks: Tally, line: Line, declared: int | None, mean: float) -> Pooled:
+    if looks.widest is None and line.policy is Policy.POINT:
         return _by_point(looks, line, mean)
-    if declared is None or widest == inf:
+    if declared is None or looks.widest is None:
         says = (
-            f"{_all(len(looks))} do not rule the {_name(line)} line out together: "
+            f"{_all(looks.looks)} do not rule the {_name(line)} line out together: "
             "for values the number of looks must be declared before results."
         )
-        return Pooled(clears=False, looks=len(looks), paid_by="nothing", says=says, value=mean)
-    return _by_deviation(looks, line, declared, mean, widest)
+        return Pooled(clears=False, looks=looks.looks, paid_by="nothing", says=says, value=mean)
+    return _by_deviation(looks, line, declared, mean, looks.widest)
 
 
-def _by_point(looks: Sequence[Look], line: Line, mean: float) -> Pooled:
-    unit, logarithmic = looks[0].measurement.unit, looks[0].measurement.log
-    clears = not line.met_by(line.with_margin(mean, log=logarithmic))
+def _by_point(looks: Tally, line: Line, mean: float) -> Pooled:
+    clears = not line.met_by(line.with_margin(mean, log=looks.log))
     at = "below" if clears else "at"
-    says = f"{_all(len(looks))} have a mean of {shown(mean, unit)}, {at} the {_name(line)} line by the policy point."
-    return Pooled(clears, len(looks), "policy point", says, mean)
+    says = f"{_all(looks.looks)} have a mean of {shown(mean, looks.unit)}, {at} the {_name(line)} line by the policy point."
+    return Pooled(clears, looks.looks, "policy point", says, mean)
 
 
-def _by_deviation(looks: Sequence[Look], line: Line, declared: int, mean: float, widest: float) -> Pooled:
+def _by_deviation(looks: Tally, line: Line, declared: int, mean: float, widest: float) -> Pooled:
     """The mean, with the widest deviation as far as alpha / K reaches."""
-    unit, logarithmic = looks[0].measurement.unit, looks[0].measurement.log
     reach = -NormalDist().inv_cdf(line.risk / declared) * widest * (1 if line.higher else -1)
-    near = line.with_margin(mean * exp(reach) if logarithmic else mean + reach, log=logarithmic)
+    near = line.with_margin(mean * exp(reach) if looks.log else mean + reach, log=looks.log)
     clears = not line.met_by(near)
     told = f"which {'rules' if clears else 'does not rule'} the {_name(line)} line out."
-    return Pooled(
-        clears, len(looks), "alpha/K", f"{_all(len(looks))} of {declared} declared together reach {shown(near, unit)}, {told}", near
-    )
-
-
-def _deviation(measurement: Measurement, line: Line, *, logarithmic: bool) -> float:
-    """The standard deviation on the side of the line, read back from the bound; infinite where nothing is known of it."""
-    found = bounds(measurement, line.confidence)
-    near = line.ends(found)[1]
-    if near is None or found.point is None:
-        return inf
-    distance = log(near) - log(found.point) if logarithmic else near - found.point
-    return abs(distance) / NormalDist().inv_cdf(line.confidence)
+    says = f"{_all(looks.looks)} of {declared} declared together reach {shown(near, looks.unit)}, {told}"
+    return Pooled(clears, looks.looks, "alpha/K", says, near)
 
 
 def _name(line: Line) -> str:

@@ -74,8 +74,8 @@ def betting_e_value(task_means: Sequence[float], threshold: float, *, bets: int 
 
     Holds at any number of looks, for any scores in [0, 1], whatever happens within a task; the order does not matter.
     """
-    stakes = [(bet + 0.5) / bets / (1 - threshold) for bet in range(bets)]
-    wealth = [math.fsum(math.log1p(stake * (threshold - mean)) for mean in task_means) for stake in stakes]
+    stakes, alike = [(bet + 0.5) / bets / (1 - threshold) for bet in range(bets)], Counter(task_means).items()
+    wealth = [math.fsum(n * math.log1p(stake * (threshold - mean)) for mean, n in alike) for stake in stakes]
     log_e = _log_sum_exp(wealth) - math.log(bets)
     return EValue(log_e, log_e >= -math.log(alpha))
 

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
@@ -19,6 +20,8 @@ from thresholds.moved import moved_words
 from thresholds.places import locked_statuses
 from thresholds.repeated import settled
 from thresholds.reported import differs
+
+BESIDE = frozenset({"said", "together"})  # of the facts of an assessment, what is not of the reading
 
 
 def explain(message: str, *, status: LevelStatus, reading: dict[str, Any], missing: Iterable[str]) -> str:
@@ -103,33 +106,59 @@ def _show(status: LevelStatus, leading: dict[str, Any]) -> None:
     status.illustrative = leading["illustrative"]
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A line that a run was the first to reach in an episode: alert or critical, and the state before."""
+
+    status: LevelStatus
+    assessment: Assessment
+    kind: str
+    before: str
+
+
+def rises(state: str, before: str) -> bool:
+    """Whether a state is reached that was not reached before."""
+    return state in LATCHING and rank(state) > rank(before if before in LATCHING else "no_result")
+
+
 def cross(status: LevelStatus, assessment: Assessment, before: str, now: dt.datetime) -> Crossing | None:
     """A crossing where the state rose to alert or critical and the framework governs; one per checkpoint, level, kind, episode."""
-    risen = status.state in LATCHING and rank(status.state) > rank(before if before in LATCHING else "no_result")
-    if not risen or not status.binding:
+    if not rises(status.state, before) or not status.binding:
         return None
-    crossing = Crossing.objects.create(
+    (crossing,) = cross_all([Reached(status, assessment, status.state, before)], now)
+    return crossing
+
+
+def cross_all(reached: Sequence[Reached], now: dt.datetime) -> list[Crossing]:
+    """Store a crossing, and its entry, for each line that was reached, in one statement."""
+    crossings = Crossing.objects.bulk_create([_crossing(each, now) for each in reached])
+    for each, crossing in zip(reached, crossings, strict=True):
+        log.record(
+            action="thresholds.level.cross",
+            about=f"crossing:{crossing.pk}",
+            actor=SYSTEM,
+            now=now,
+            data={
+                "checkpoint": each.status.checkpoint_id,
+                "level": each.assessment.level.key,
+                "kind": crossing.kind,
+                "run": each.assessment.run_id,
+                "state_before": each.before,
+            },
+        )
+    return crossings
+
+
+def _crossing(reached: Reached, now: dt.datetime) -> Crossing:
+    status = reached.status
+    return Crossing(
         checkpoint_id=status.checkpoint_id,
         level_id=status.level_id,
-        kind=status.state,
+        kind=reached.kind,
         episode=status.episode,
-        assessment=assessment,
+        assessment=reached.assessment,
         at=now,
     )
-    log.record(
-        action="thresholds.level.cross",
-        about=f"crossing:{crossing.pk}",
-        actor=SYSTEM,
-        now=now,
-        data={
-            "checkpoint": status.checkpoint_id,
-            "level": assessment.level.key,
-            "kind": crossing.kind,
-            "run": assessment.run_id,
-            "state_before": before,
-        },
-    )
-    return crossing
 
 
 def reading_of(assessment: Assessment, lines: Sequence[Threshold]) -> dict[str, Any]:
@@ -150,7 +179,7 @@ def reading_of(assessment: Assessment, lines: Sequence[Threshold]) -> dict[str, 
         "set_after": assessment.set_after,
         "message": assessment.facts.get("said", assessment.message),
         "lines": assessment.readings,
-        "counted": {name: fact for name, fact in assessment.facts.items() if name != "said"},
+        "counted": {name: fact for name, fact in assessment.facts.items() if name not in BESIDE},
         **(
             {"inherited": inherited.pk, "until": inherited.expires.astimezone(dt.UTC).isoformat(), "from": inherited.source.slug}
             if inherited

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fsf_client.answers import GateAnswer, Receipt, Refused
     from fsf_client.client import Client, Run, Sent
-    from fsf_client.importing import Imported
+    from fsf_client.importing import Imported, Names
     from fsf_client.outbox import NotJson, Outbox, OutboxFull
-    from fsf_client.reading import Names, NoReader, Unreadable
+    from fsf_client.reading import Unreadable
     from fsf_client.retrying import Unreachable
     from fsf_client.transport import NotConfigured
 
@@ -21,7 +21,6 @@ __all__ = [
     "GateAnswer",
     "Imported",
     "Names",
-    "NoReader",
     "NotConfigured",
     "NotJson",
     "Outbox",
@@ -37,9 +36,9 @@ __all__ = [
 HOMES = {
     "answers": ("GateAnswer", "Receipt", "Refused"),
     "client": ("Client", "Run", "Sent"),
-    "importing": ("Imported",),
+    "importing": ("Imported", "Names"),
     "outbox": ("NotJson", "Outbox", "OutboxFull"),
-    "reading": ("Names", "NoReader", "Unreadable"),
+    "reading": ("Unreadable",),
     "retrying": ("Unreachable",),
     "transport": ("NotConfigured",),
 }

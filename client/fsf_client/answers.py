@@ -43,7 +43,7 @@ class Receipt:
     @property
     def ref(self) -> str:
         """The stored run's short name, such as R-12; nothing where it is not known."""
-        return str(self.reply.get("ref", ""))
+        return str(self.reply.get("ref") or "")
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
@@ -87,12 +87,17 @@ class GateAnswer:
 def gate_answer(content: Any, *, checkpoint: str, stage: str) -> GateAnswer:
     """Read the gate's answer closed: a word that is not known, or an answer to another question, is `unknown`."""
     said = content if isinstance(content, Mapping) else {}
-    reasons = tuple(reason for reason in said.get("reasons") or () if isinstance(reason, Mapping))
-    verdict: Verdict = next((word for word in VERDICTS if word == said.get("verdict")), "unknown")
-    if (said.get("checkpoint"), said.get("stage")) != (checkpoint, stage) or said.get("verdict") not in VERDICTS:
-        verdict, reasons = "unknown", (reason("unreadable", "What the server answered is no answer to this question."),)
-    frameworks = tuple(map(str, said.get("frameworks") or ()))
-    return GateAnswer(verdict, checkpoint, stage, reasons, frameworks, str(said.get("at", "")))
+    frameworks, at = tuple(map(str, said.get("frameworks") or ())), str(said.get("at", ""))
+    verdict = _verdict(said.get("verdict"))
+    if verdict is None or (said.get("checkpoint"), said.get("stage")) != (checkpoint, stage):
+        unreadable = reason("unreadable", "What the server answered is no answer to this question.")
+        return GateAnswer("unknown", checkpoint, stage, (unreadable,), frameworks, at)
+    reasons = tuple(each for each in said.get("reasons") or () if isinstance(each, Mapping))
+    return GateAnswer(verdict, checkpoint, stage, reasons, frameworks, at)
+
+
+def _verdict(said: Any) -> Verdict | None:
+    return next((word for word in VERDICTS if word == said), None)
 
 
 def reason(code: str, detail: str) -> dict[str, Any]:

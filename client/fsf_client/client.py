@@ -1,9 +1,7 @@
 """The client: posts runs so that none is lost, and asks what the server knows."""
 
-import logging
 import os
 import secrets
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +10,18 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from fsf_client.answers import GateAnswer, Receipt, Refused, gate_answer, reason
-from fsf_client.delivery import Outcome, deliver, told
-from fsf_client.importing import Imported, import_paths
-from fsf_client.outbox import Correct, Entry, Outbox, OutboxFull, Taken, as_json, mark, mark_of, new_entry
+from fsf_client.batching import Batches
+from fsf_client.delivery import Outcome, told
+from fsf_client.importing import JOBS, Imported, Names, Uploads, files_of
+from fsf_client.outbox import Correct, Outbox, OutboxFull, as_json, mark, mark_of
 from fsf_client.places import outbox_folder
-from fsf_client.reading import Names
 from fsf_client.retrying import Unreachable, ask
+from fsf_client.sending import Sender, Sent, receipt_of
 from fsf_client.transport import Answer, NotConfigured, Request, Wire
 
-QUIET = 15.0  # seconds after a failure in which posts go to the outbox straight away
-DRAIN = 5.0  # seconds that a delivered post may spend on what waits
 PAGES = 1000  # of one list, at most
 BEATS = "runs/{}/heartbeat/"
-NO_SUCH_ADDRESS = {404, 405}
-logger = logging.getLogger(__name__)
+__all__ = ["Client", "Run", "Sent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +30,6 @@ class Run:
 
     body: Mapping[str, Any]
     receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of the outbox: how many posts were delivered, refused, and how many still wait, with the reason."""
-
-    delivered: int = 0
-    refused: int = 0
-    waiting: int = 0
-    reason: str = ""
 
 
 class Client:
@@ -67,10 +53,8 @@ class Client:
             raise NotConfigured("No server is named; set FSF_URL, for example to https://fsf.example.org.")
         self._wire = Wire(url, token or os.environ.get("FSF_TOKEN", ""), timeout=timeout)
         self._patience = patience
-        self._keep_refused = keep_refused
-        self._failed = -QUIET
-        self._beats = True
         self.outbox = outbox if isinstance(outbox, Outbox) else Outbox(outbox or outbox_folder())
+        self._sender = Sender(self._wire, self.outbox, patience=patience, keep_refused=keep_refused)
 
     @property
     def url(self) -> str:
@@ -89,25 +73,33 @@ class Client:
         """Close the connections."""
         self._wire.close()
 
-    def post_run(self, body: Mapping[str, Any], *, correct: Correct = "never") -> Receipt:
+    def post_run(self, body: Mapping[str, Any], *, correct: Correct = "never", dry_run: bool = False) -> Receipt:
         """Post one run; kept on disk before it is sent, and until the server has it.
 
-        `correct` says what this may supersede where other content is stored under the same producer and external id: nothing,
-        a run that was only started (or is lost), or whatever is newest. Raises Refused, NotJson, and OutboxFull where the server
-        is away and there is no room.
+        `correct="newest"` supersedes other content that is stored under the same producer and external id; the end of a run that was
+        only started, or is lost, needs no such leave. `dry_run` stores nothing, here and there, and the receipt says what would be.
+        Raises Refused, NotJson, and OutboxFull where the server is away and there is no room; a dry run raises Unreachable.
         """
+        if dry_run:
+            return self._sender.send_now(body, correct, dry_run=True)
         try:
             taken = self.outbox.put(self.url, body, correct=correct)
         except (OutboxFull, OSError) as full:
             return self._post_unkept(body, correct, full)
-        return self._send_own(taken)
+        return self._sender.send_kept(taken)
 
-    def post_file_run(self, body: Mapping[str, Any], *, correct: Correct = "never") -> Receipt:
-        """Post a run that lies in a file of its own, so that nothing need be kept here; raises Refused and Unreachable."""
-        outcome = self._deliver(new_entry(self.url, body, correct))
-        if outcome.result == "later":
-            raise Unreachable(outcome.reason)
-        return _receipt(outcome, None)
+    def post_runs(
+        self, bodies: Iterable[Mapping[str, Any]], *, correct: Correct = "never", dry_run: bool = False
+    ) -> Iterator[Receipt | Refused]:
+        """Post many runs in few requests; a receipt or a refusal for each, in order. What the server does not get is kept in the outbox.
+
+        Raises Refused where the token may not post at all, NotJson, OutboxFull; a dry run raises Unreachable.
+        """
+        for body, outcome in Batches(self._wire, self._patience, dry_run=dry_run).outcomes(bodies):
+            try:
+                yield self._received(body, outcome, correct, dry_run=dry_run)
+            except Refused as wrong:
+                yield wrong
 
     def start_run(self, body: Mapping[str, Any]) -> Run:
         """Say that a run has begun; `body` is that of a run without measurements."""
@@ -118,22 +110,31 @@ class Client:
     def finish_run(self, run: Run | Mapping[str, Any], **result: Any) -> Receipt:
         """Post the result of a run that was started, or was not: `result` are fields of the body, `status` is success if not said."""
         body = {**(run.body if isinstance(run, Run) else run), **result}
+        body.pop("heartbeat_seconds", None)
         if body.get("status") == "started":
             del body["status"]
-        return self.post_run(body, correct="started")
+        return self.post_run(body)
 
-    def heartbeat(self, run: Run, **progress: int) -> bool:
-        """Say that a run lives (`completed`, `planned`, `tokens`); tried once, never kept. False where nobody took note."""
+    def heartbeat(self, run: Run, **progress: float) -> bool:
+        """Say that a run lives, and how far it is: `planned`, `completed`, `scored`, `errored`, `tokens`, `cost` (US dollars).
+
+        Tried once, never kept, never raises what the network does. False where the server took no note of it.
+        """
         number = run.receipt.reply.get("id")
-        if number is None or not self._beats or self._is_quiet():
+        return number is not None and self.heartbeat_of(int(number), **progress)
+
+    def heartbeat_of(self, number: int, **progress: float) -> bool:
+        """The same for a run by its number."""
+        if self._sender.is_quiet:
             return False
         try:
-            answer = ask(self._wire, _json("POST", BEATS.format(number), progress), patience=0)
+            return ask(self._wire, Request("POST", BEATS.format(number), as_json(progress)), patience=0).status < 300
         except Unreachable:
             return False
-        if answer.status in NO_SUCH_ADDRESS:
-            self._beats = False  # a server that takes none is not asked again
-        return answer.status < 300
+
+    def waits(self, body: Mapping[str, Any]) -> bool:
+        """Whether a post of this run is in the outbox, unsent."""
+        return any(mark_of(name) == mark(self.url, body) for name in self.outbox.names(self.url))
 
     def gate(self, checkpoint: str, stage: str = "external", *, record: bool = False) -> GateAnswer:
         """May this checkpoint be deployed? Results of it that still wait here make the answer unknown. Raises Refused, Unreachable."""
@@ -161,19 +162,26 @@ class Client:
         """One stored run with its results and, as `reply`, what its post was answered."""
         return dict(self._read(Request("GET", f"runs/{number}/")))
 
-    def import_files(self, paths: Iterable[Path | str], *, names: Names | None = None) -> Iterator[Imported]:
-        """Post what the files and folders hold, one answer per run or file that is no use; nothing is kept here but where they lie."""
-        return import_paths(self, [Path(path) for path in paths], names or Names())
+    def import_files(
+        self, paths: Iterable[Path | str], *, names: Names | None = None, dry_run: bool = False, jobs: int = JOBS
+    ) -> Iterator[Imported]:
+        """Hand files, and the logs below folders, to the server, which reads them; an answer for each run. Nothing is kept here.
+
+        Raises FileNotFoundError, Unreachable, and Refused where the token or a name will do for no file.
+        """
+        asked = [Path(path) for path in paths]
+        expected = set(asked)
+        files = ((path, names or Names(), path in expected) for path in files_of(asked))
+        for _, done in self.uploads(dry_run=dry_run, jobs=jobs).upload_all(files):
+            yield from done
+
+    def uploads(self, *, dry_run: bool = False, jobs: int = JOBS) -> Uploads:
+        """What hands files over, one by one or several at once."""
+        return Uploads(self._wire, self._patience, dry_run=dry_run, jobs=jobs)
 
     def send_outbox(self, *, refused: bool = False, seconds: float = float("inf")) -> Sent:
         """Send what waits for this server, oldest first; `refused` sends what was refused once more too."""
-        if refused:
-            self.outbox.retry_refused(self.url)
-        self.outbox.recover()
-        done = list(self._send_waiting(time.monotonic() + seconds))
-        kept = [outcome.reason for outcome in done if outcome.result == "later"]
-        refusals = sum(outcome.result == "refused" for outcome in done)
-        return Sent(len(done) - len(kept) - refusals, refusals, len(self.outbox.names(self.url)), kept[-1] if kept else "")
+        return self._sender.send_outbox(refused=refused, seconds=seconds)
 
     def read_all(self, path: str, **filters: str) -> Iterator[dict[str, Any]]:
         """Every row of a list, page after page; raises Refused and Unreachable."""
@@ -194,76 +202,25 @@ class Client:
             return content
         raise _refused(answer, self.url)
 
-    def _send_waiting(self, until: float) -> Iterator[Outcome]:
-        """Send one after the other; behind a post that must wait, those of the same run wait too."""
-        held: set[str] = set()
-        for name in self.outbox.names(self.url):
-            if time.monotonic() > until:
-                return
-            taken = None if mark_of(name) in held else self.outbox.take(name)
-            outcome = Outcome("later") if taken is None else self._send_taken(taken)
-            if outcome.result == "later":
-                held.add(mark_of(name))
-            if taken is not None:
-                yield outcome
-            if outcome.down:
-                return
+    def _received(self, body: Mapping[str, Any], outcome: Outcome, correct: Correct, *, dry_run: bool) -> Receipt:
+        """The receipt of one of many; what may be corrected is posted by itself, what did not arrive is kept."""
+        if outcome.differs and (correct == "newest" or body.get("status") == "started"):
+            return self.post_run(body, correct=correct, dry_run=dry_run)
+        if not dry_run:
+            return self._sender.received(body, outcome, correct)
+        if outcome.result == "later":
+            raise Unreachable(outcome.reason)
+        return receipt_of(outcome, None)
 
     def _post_unkept(self, body: Mapping[str, Any], correct: Correct, full: Exception) -> Receipt:
         """Where the disk does not take it, sending it now is what is left; raises what kept it from being kept if that fails."""
         try:
-            return self.post_file_run(body, correct=correct)
+            return self._sender.send_now(body, correct)
         except Unreachable as wrong:
             raise OutboxFull(f"{full} The server could not be reached either ({wrong}); this run is NOT kept.") from wrong
 
-    def _send_own(self, taken: Taken) -> Receipt:
-        """Send what this identity still has waiting, then this; what is not delivered stays in the outbox."""
-        same = mark(self.url, taken.entry.body)
-        earlier = {name for name in self.outbox.names(self.url) if mark_of(name) == same and name < taken.entry.name}
-        if earlier:
-            self.send_outbox()
-            if earlier.intersection(self.outbox.names(self.url)):
-                return Receipt("queued", kept=taken.later(), reason="An earlier post of the same run waits too.")
-        outcome = self._send_taken(taken)
-        if outcome.result == "later":
-            logger.warning("Not posted, kept in %s: %s", self.outbox.folder, outcome.reason)
-            return Receipt("queued", kept=self.outbox.pending / taken.entry.name, reason=outcome.reason)
-        kept = self.outbox.refused / taken.entry.name if self._keep_refused else None
-        receipt = _receipt(outcome, kept)
-        self.send_outbox(seconds=DRAIN)
-        return receipt
-
-    def _send_taken(self, taken: Taken) -> Outcome:
-        try:
-            outcome = self._deliver(taken.entry)
-        except BaseException:
-            taken.later()
-            raise
-        if outcome.result == "later":
-            taken.later()
-        elif outcome.result == "refused" and self._keep_refused:
-            taken.refused({**(outcome.problem or {}), "reason": outcome.reason})
-        else:
-            taken.delivered()
-        return outcome
-
-    def _deliver(self, entry: Entry) -> Outcome:
-        outcome = deliver(self._wire, entry, patience=0 if self._is_quiet() else self._patience)
-        self._failed = time.monotonic() if outcome.down else -QUIET
-        return outcome
-
-    def _is_quiet(self) -> bool:
-        return time.monotonic() - self._failed < QUIET
-
     def _unsent(self, checkpoint: str) -> int:
         return sum(1 for entry in self.outbox.unsent(self.url) if entry.body.get("checkpoint") == checkpoint)
-
-
-def _receipt(outcome: Outcome, kept: Path | None) -> Receipt:
-    if outcome.result == "refused":
-        raise Refused(outcome.reason, problem=outcome.problem, kept=kept)
-    assert outcome.result != "later"  # noqa: S101 - told to the type checker
-    return Receipt(outcome.result, reply=outcome.reply or {}, reason=outcome.reason)
 
 
 def _refused(answer: Answer, url: str) -> Exception:

@@ -1,30 +1,63 @@
-"""Posting what files and folders hold, oldest file first, so that a rescored log supersedes what it corrects."""
+"""Handing files to the server, which knows their formats: each is streamed to it as it is, and what became of its runs comes back.
 
+The server tells by a log's own evidence which of two is the newer, so that files may arrive in any order; what carries no such evidence
+is handed over one at a time, oldest first.
+"""
+
+import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, get_args
+from urllib.parse import urlencode
 
-from fsf_client.answers import Receipt, Refused
-from fsf_client.outbox import Correct, NotJson
-from fsf_client.reading import Names, NoReader, Unreadable, Unrecognised, runs_in
+from fsf_client.answers import Refused
+from fsf_client.delivery import LOCKED_OUT, told
+from fsf_client.retrying import Unreachable, ask
+from fsf_client.transport import Answer, Request, Wire
 
-LOGS = {".eval", ".json", ".jsonl", ".ndjson", ".csv"}  # what is looked at in a folder
+LOGS = {".eval", ".json", ".jsonl", ".ndjson", ".csv", ".tsv"}  # what is looked at in a folder
+DATED = {".eval"}  # say themselves when they were written
+JOBS = 4  # files on their way at once
+SLOWED = 600.0  # seconds that one file waits where the server asks for fewer requests
+OVERTAKEN = "older_than_stored"
+UNREADABLE = {"unknown_format", "unreadable", "too_large", "unsupported_media_type", "bad_address"}
+
+ImportOutcome = Literal["created", "replayed", "superseded", "overtaken", "refused", "unreadable", "skipped"]
+OUTCOMES: tuple[ImportOutcome, ...] = get_args(ImportOutcome)
 
 
-class Posts(Protocol):
-    """What is needed of a client."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the caller knows better than the file; empty means: as the file says. `running`: unfinished logs are still being written.
 
-    def post_file_run(self, body: Mapping[str, Any], *, correct: Correct = "never") -> Receipt:
-        """Post a run that lies in a file."""
+    `mapping` says which column of a table is what, `version` which version of the evaluation was run where the file has none, `importer`
+    which format it has where it shall not be recognised.
+    """
+
+    checkpoint: str = ""
+    evaluation: str = ""
+    attested_by: str = ""
+    version: str = ""
+    importer: str = ""
+    mapping: Mapping[str, Any] | None = None
+    running: bool = False
+
+    def query(self) -> dict[str, str]:
+        """As the address says it."""
+        said = {name: getattr(self, name) for name in ("checkpoint", "evaluation", "attested_by", "version", "importer")}
+        mapping = "" if self.mapping is None else json.dumps(self.mapping, separators=(",", ":"))
+        return {name: value for name, value in {**said, "mapping": mapping, "running": "true" if self.running else ""}.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one run of a file, or of a file as a whole: `skipped` files hold nothing that anyone here reads."""
+    """What became of one run of a file, or of a file as a whole: `skipped` files were met in a folder and hold nothing that is known."""
 
     path: Path
-    outcome: Literal["created", "replayed", "superseded", "overtaken", "refused", "unreadable", "skipped"]
+    outcome: ImportOutcome
     reason: str = ""
     reply: Mapping[str, Any] | None = None
 
@@ -34,44 +67,90 @@ class Imported:
         return self.outcome in {"refused", "unreadable"}
 
 
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Hands files to a server. `dry_run`: nothing is stored, and the answers say what would be."""
+
+    wire: Wire
+    patience: float
+    dry_run: bool = False
+    jobs: int = JOBS
+
+    def upload(self, path: Path, names: Names, *, expected: bool = True) -> list[Imported]:
+        """What became of each run of a file; a file of an unknown format is skipped where it was only met in a folder.
+
+        Raises Unreachable, and Refused where the token or an option will not do for any file.
+        """
+        query = {"name": path.name, **names.query(), **({"dry_run": "true"} if self.dry_run else {})}
+        request = Request("POST", f"imports/?{urlencode(query)}", path, media_type="application/octet-stream")
+        try:
+            answer = ask(self.wire, request, patience=self.patience, slowed=SLOWED)
+        except OSError as wrong:
+            return [Imported(path, "unreadable", str(wrong))]
+        return _read(path, answer, expected=expected or bool(names.importer))
+
+    def upload_all(self, files: Iterable[tuple[Path, Names, bool]]) -> Iterator[tuple[Path, list[Imported]]]:
+        """File after file in their order, several on their way at once where that cannot mix up old and new."""
+        waiting: deque[tuple[Path, Future[list[Imported]]]] = deque()
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="fsf-import") as pool:
+            try:
+                for path, names, expected in files:
+                    alone = path.suffix.lower() not in DATED
+                    yield from _arrived(waiting, 0 if alone else self.jobs)
+                    waiting.append((path, pool.submit(self.upload, path, names, expected=expected)))
+                    yield from _arrived(waiting, 0 if alone else self.jobs)
+                yield from _arrived(waiting, 0)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _arrived(waiting: deque[tuple[Path, "Future[list[Imported]]"]], most: int) -> Iterator[tuple[Path, list[Imported]]]:
+    """The answers of the oldest until at most so many are left on their way."""
+    while len(waiting) > most:
+        path, answer = waiting.popleft()
+        yield path, answer.result()
+
+
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files themselves and the logs below the folders, each once, oldest first; raises FileNotFoundError."""
     found: dict[Path, float] = {}
     for path in paths:
-        for each in _logs_below(path) if path.is_dir() else [path]:
+        for each in logs_below(path) if path.is_dir() else [path]:
             found[each] = each.stat().st_mtime
     return sorted(found, key=lambda each: (found[each], str(each)))
 
 
-def import_paths(client: Posts, paths: list[Path], names: Names) -> Iterator[Imported]:
-    """Post every run in the files; one answer each. Raises FileNotFoundError, and Unreachable when the server stays away."""
-    named = set(paths)
-    for path in files_of(paths):
-        yield from import_file(client, path, names, expected=path in named)
-
-
-def import_file(client: Posts, path: Path, names: Names, *, expected: bool = True) -> Iterator[Imported]:
-    """Post every run in one file; a file of an unknown format is skipped where it was only met in a folder."""
-    try:
-        for body in runs_in(path, names):
-            yield _posted(client, path, body)
-    except Unrecognised as wrong:
-        yield Imported(path, "unreadable" if expected else "skipped", str(wrong))
-    except (NoReader, Unreadable, OSError) as wrong:
-        yield Imported(path, "unreadable", str(wrong))
-
-
-def _posted(client: Posts, path: Path, body: Mapping[str, Any]) -> Imported:
-    try:
-        receipt = client.post_file_run(body, correct="newest")
-    except (Refused, NotJson) as wrong:
-        return Imported(path, "refused", str(wrong))
-    assert receipt.outcome != "queued"  # noqa: S101 - told to the type checker: nothing is kept of a file
-    return Imported(path, receipt.outcome, receipt.reason, receipt.reply)
-
-
-def _logs_below(folder: Path) -> Iterator[Path]:
+def logs_below(folder: Path) -> Iterator[Path]:
+    """What may be a log, in the folder and below; nothing hidden."""
     for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in LOGS and not hidden and path.is_file():
+        if path.suffix.lower() in LOGS and not _hidden(path.relative_to(folder)) and path.is_file():
             yield path
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _read(path: Path, answer: Answer, *, expected: bool) -> list[Imported]:
+    """The report of an import, closed: an answer that is none is told as the server being away."""
+    content = answer.content if isinstance(answer.content, Mapping) else {}
+    if isinstance(items := content.get("items"), list):
+        return [_imported(path, item) for item in items] or [Imported(path, "unreadable", "The server found no run in it.")]
+    if content.get("code") in UNREADABLE:
+        skipped = content["code"] == "unknown_format" and not expected
+        return [Imported(path, "skipped" if skipped else "unreadable", told(content))]
+    raise _wrong(answer.status, content)
+
+
+def _wrong(status: int, content: Mapping[str, Any]) -> Exception:
+    if status in LOCKED_OUT or content.get("code") == "invalid":
+        return Refused(told(content), status=status, problem=content)
+    return Unreachable(f"What answered ({status}) is no fsf server that imports files. {content.get('detail', '')}".strip())
+
+
+def _imported(path: Path, item: Mapping[str, Any]) -> Imported:
+    """One run of the report; an outcome that is not known is told as a refusal, never passed over."""
+    said = "overtaken" if item.get("code") == OVERTAKEN else item.get("outcome")
+    outcome: ImportOutcome = next((word for word in OUTCOMES if word == said), "refused")
+    reason = told({**item, "detail": item["reason"]}) if item.get("reason") else ""
+    return Imported(path, outcome, reason, item)

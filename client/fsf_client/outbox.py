@@ -24,8 +24,9 @@ from typing import Any, Literal
 
 from fsf_client.files import flush_folder, make_folder, write_whole
 
-Correct = Literal["never", "started", "newest"]
+Correct = Literal["never", "newest"]
 LEASE = 300.0  # seconds; far longer than one post is tried for
+LOOKS = 5  # for a post that is renamed while it is looked for
 MOST_FILES = 10_000
 MOST_BYTES = 512 * 1024 * 1024
 HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
@@ -138,10 +139,19 @@ class Outbox:
     def entries(self) -> Iterator[tuple[str, Entry]]:
         """Every post with its state: waiting, sending or refused; oldest first. What cannot be read is left out."""
         for folder in (self.pending, self.refused):
-            for name, path, _ in sorted(self._scan(folder)):
-                state = "refused" if folder == self.refused else "waiting" if path.name == name else "sending"
-                if (entry := _read(path, name)) is not None:
-                    yield state, entry
+            for name in sorted({name for _ in range(2) for name, _, _ in self._scan(folder)}):  # one look may miss what is renamed
+                if (found := self._found(folder, name)) is not None:
+                    yield found
+
+    def _found(self, folder: Path, name: str) -> tuple[str, Entry] | None:
+        """A post wherever it lies just now: others take it and give it back while we look."""
+        for _ in range(LOOKS):
+            if (entry := _read(folder / name, name)) is not None:
+                return ("refused" if folder == self.refused else "waiting"), entry
+            claims = [path for known, path, _ in self._scan(folder) if known == name and path.name != name]
+            if claims and (entry := _read(claims[0], name)) is not None:
+                return "sending", entry
+        return None
 
     def unsent(self, server: str) -> list[Entry]:
         """What waits for a server, or is on its way to it."""

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fsf_client.files import make_folder, write_whole
-from fsf_client.importing import Imported, Posts, files_of, import_file
+from fsf_client.importing import Imported, Names, Uploads, files_of
 from fsf_client.outbox import server_mark
-from fsf_client.reading import Names
 
 ALIVE = 900.0  # seconds since its last change for which an unfinished log is taken to be still running
 CHUNK = 1 << 20
@@ -46,7 +45,7 @@ class Ledger:
     @classmethod
     def of(cls, state: Path, server: str, folder: Path, names: Names) -> "Ledger":
         """The ledger for a server, a folder, and the names that its logs are posted under."""
-        text = f"{folder.resolve()}\0{names.checkpoint}\0{names.evaluation}"
+        text = "\0".join([str(folder.resolve()), names.checkpoint, names.evaluation, names.attested_by])
         return cls(state / "push" / f"{server_mark(server)}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}.json")
 
     def has(self, path: Path) -> bool:
@@ -54,11 +53,12 @@ class Ledger:
         known, now = self._known.get(str(path)), path.stat()
         if known is None or known.open or known.size != now.st_size:
             return False
-        if known.changed == now.st_mtime_ns:
-            return True
+        return known.changed == now.st_mtime_ns or self._has_content(path, known, now.st_mtime_ns)
+
+    def _has_content(self, path: Path, known: Known, changed: int) -> bool:
         if sha256_of(path) != known.sha256:
             return False
-        self._known[str(path)] = dataclasses.replace(known, changed=now.st_mtime_ns)
+        self._known[str(path)] = dataclasses.replace(known, changed=changed)
         return True
 
     def remember(self, path: Path, known: Known) -> None:
@@ -72,30 +72,53 @@ class Ledger:
         write_whole(self.path, json.dumps(content, indent=0).encode())
 
 
-def push_files(client: Posts, files: list[Path], ledger: Ledger, names: Names) -> Iterator[tuple[Path, list[Imported]]]:
-    """Post what the server does not have, file by file; an empty list where it has it all. Raises Unreachable when it stays away."""
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What there is to do: files with what they are now, files that cannot be read, and how many the server has as they are."""
+
+    changed: dict[Path, Known]
+    unreadable: list[Imported]
+    same: int
+
+
+def plan_push(files: list[Path], ledger: Ledger) -> Push:
+    """Look which files the server does not have."""
+    changed: dict[Path, Known] = {}
+    unreadable: list[Imported] = []
+    for path in files:
+        try:
+            if not ledger.has(path):
+                changed[path] = known_of(path)
+        except OSError as wrong:
+            unreadable.append(Imported(path, "unreadable", str(wrong)))
+    return Push(changed, unreadable, len(files) - len(changed) - len(unreadable))
+
+
+def push_files(uploads: Uploads, push: Push, ledger: Ledger, names: Names) -> Iterator[list[Imported]]:
+    """Hand over what the server does not have, file by file. Raises Unreachable when it stays away; what it has by then is remembered."""
     try:
-        for number, path in enumerate(files, 1):
-            yield path, _push(client, path, ledger, names)
+        asked = ((path, _named(known, names), False) for path, known in push.changed.items())
+        for number, (path, done) in enumerate(uploads.upload_all(asked), 1):
+            _remember(ledger, path, push.changed[path], done)
+            yield done
             if number % SAVE_EVERY == 0:
                 ledger.save()
     finally:
         ledger.save()
 
 
-def _push(client: Posts, path: Path, ledger: Ledger, names: Names) -> list[Imported]:
-    try:
-        if ledger.has(path):
-            return []
-        known = known_of(path)
-    except OSError as wrong:
-        return [Imported(path, "unreadable", str(wrong))]
-    alive = dataclasses.replace(names, running=names.running or time.time() - known.changed / 1e9 < ALIVE)
-    done = list(import_file(client, path, alive, expected=False))
+def _named(known: Known, names: Names) -> Names:
+    """An unfinished log that was changed a moment ago is still being written."""
+    return dataclasses.replace(names, running=names.running or time.time() - known.changed / 1e9 < ALIVE)
+
+
+def _remember(ledger: Ledger, path: Path, known: Known, done: list[Imported]) -> None:
     if not any(each.failed for each in done) and known_of(path) == known:
-        unfinished = any((each.reply or {}).get("status") == "started" for each in done)
-        ledger.remember(path, dataclasses.replace(known, open=unfinished))
-    return done
+        ledger.remember(path, dataclasses.replace(known, open=any(_unfinished(each) for each in done)))
+
+
+def _unfinished(done: Imported) -> bool:
+    return (done.reply or {}).get("status") == "started"
 
 
 def known_of(path: Path) -> Known:

@@ -4,6 +4,7 @@ import datetime as dt
 import email.utils
 import random
 import time
+from http import HTTPStatus
 
 from fsf_client.transport import Answer, NoAnswer, Request, Wire
 
@@ -15,18 +16,31 @@ class Unreachable(Exception):
     """The server gave no usable answer for as long as the caller had patience; nothing is known of what it stored."""
 
 
-def ask(wire: Wire, request: Request, *, patience: float) -> Answer:
-    """The first answer that is not a passing failure; raises Unreachable after `patience` seconds. 0 means one try."""
+def ask(wire: Wire, request: Request, *, patience: float, slowed: float = 0.0) -> Answer:
+    """The first answer that is not a passing failure; raises Unreachable after `patience` seconds. 0 means one try.
+
+    A server that asks for fewer requests (429 with Retry-After) is not away: its waits count against `slowed` first.
+    """
     until, tries = time.monotonic() + patience, 0
     while True:
         answer, reason = _tried(wire, request)
         if answer is not None and not passing(answer):
             return answer
-        pause = wait(tries, None if answer is None else asked_wait(answer), random.random())  # noqa: S311 - spreads retries
-        if time.monotonic() + pause > until:
-            raise Unreachable(reason if tries == 0 else f"{reason} ({tries + 1} tries)")
+        pause = wait(tries, _asked(answer), random.random())  # noqa: S311 - spreads retries
+        if _is_slowed(answer) and pause <= slowed:
+            slowed, until = slowed - pause, until + pause
+        elif time.monotonic() + pause > until:
+            raise Unreachable(reason + (f" ({tries + 1} tries)" if tries else ""))
         time.sleep(pause)
         tries += 1
+
+
+def _asked(answer: Answer | None) -> float | None:
+    return None if answer is None else asked_wait(answer)
+
+
+def _is_slowed(answer: Answer | None) -> bool:
+    return answer is not None and answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _tried(wire: Wire, request: Request) -> tuple[Answer | None, str]:
@@ -54,12 +68,16 @@ def asked_wait(answer: Answer) -> float | None:
     text = answer.headers.get("retry-after", "").strip()
     if text.isdecimal() and text.isascii() and len(text) < 9:
         return float(text)
+    moment = _moment(text)
+    return None if moment is None else max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())
+
+
+def _moment(text: str) -> dt.datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def wait(tries: int, asked: float | None, luck: float) -> float:

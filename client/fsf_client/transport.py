@@ -10,15 +10,18 @@ import os
 import queue
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import SplitResult, urlsplit
 
 from fsf_client import __version__
 
 MOST_BYTES = 64 * 1024 * 1024  # of one answer
+BLOCK = 256 * 1024  # bytes of a file that are in memory at once
 CONNECTIONS = 8  # kept open between exchanges
+Body = bytes | Iterable[bytes] | None
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -32,12 +35,13 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: `path` stands below /api/v1/, `headers` beside those that every request carries."""
+    """What is asked: `path` stands below /api/v1/, `headers` beside those that every request carries. A file is sent as it is read."""
 
     method: str
     path: str
-    body: bytes | None = None
+    body: bytes | Path | None = None
     headers: Mapping[str, str] | None = None
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +87,31 @@ class Wire:
                 self._idle.get_nowait().close()
 
     def _over(self, connection: http.client.HTTPConnection, request: Request) -> Answer:
-        try:
-            connection.request(request.method, self._target(request.path), body=request.body, headers=self._headers(request))
-            response = connection.getresponse()
-            body = response.read(MOST_BYTES + 1)
-        except (OSError, http.client.HTTPException) as wrong:
+        with _content(request.body) as (content, size):
+            try:
+                self._send(connection, request, content, size)
+                response = connection.getresponse()
+                body = response.read(MOST_BYTES + 1)
+            except (OSError, http.client.HTTPException) as wrong:
+                connection.close()
+                raise NoAnswer(f"{self.url} gave no answer: {_reason(wrong)}") from wrong
+        if response.length and len(body) <= MOST_BYTES:  # what is still owed: a read of at most so much says nothing of it
             connection.close()
-            raise NoAnswer(f"{self.url} gave no answer: {_reason(wrong)}") from wrong
+            raise NoAnswer(f"{self.url} broke off in the middle of its answer.")
         if len(body) > MOST_BYTES:
             connection.close()
             raise NoAnswer(f"{self.url} answered more than {MOST_BYTES} bytes.")
         self._keep(connection, will_close=response.will_close)
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+    def _send(self, connection: http.client.HTTPConnection, request: Request, content: Body, size: int) -> None:
+        headers = self._headers(request)
+        if request.body is not None:
+            headers |= {"Content-Type": request.media_type, "Content-Length": str(size)}
+        if connection.sock is None:
+            connection.connect()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read all
+            connection.request(request.method, self._target(request.path), body=content, headers=headers)
 
     def _keep(self, connection: http.client.HTTPConnection, *, will_close: bool) -> None:
         try:
@@ -110,12 +127,10 @@ class Wire:
         return f"{self.url.removesuffix(self._place.path)}{target}" if self._plain_proxy else target
 
     def _headers(self, request: Request) -> dict[str, str]:
-        content = {} if request.body is None else {"Content-Type": "application/json"}
         return {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/json, application/problem+json",
             "User-Agent": f"fsf-client/{__version__}",
-            **content,
             **(request.headers or {}),
         }
 
@@ -133,29 +148,60 @@ class Wire:
 
     def _connect(self) -> http.client.HTTPConnection:
         """A connection, not opened yet: straight, through a proxy, or through a tunnel of one."""
-        proxy, host, secure = self._proxy, self._place.hostname or "", self._place.scheme == "https"
-        port = self._place.port or DEFAULT_PORTS[self._place.scheme]
-        near, near_port = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 80)
-        if not secure:
-            return http.client.HTTPConnection(near, near_port, timeout=self._timeout)
-        connection = http.client.HTTPSConnection(near, near_port, timeout=self._timeout, context=ssl.create_default_context())
+        host, port = self._place.hostname or "", self._place.port or DEFAULT_PORTS[self._place.scheme]
+        proxy = self._proxy
+        near = (host, port) if proxy is None else _address(proxy)
+        if self._place.scheme != "https":
+            return http.client.HTTPConnection(*near, timeout=self._timeout)
+        connection = http.client.HTTPSConnection(*near, timeout=self._timeout, context=ssl.create_default_context())
         if proxy is not None:
             connection.set_tunnel(host, port)
         return connection
 
 
+def _address(proxy: SplitResult) -> tuple[str, int]:
+    return proxy.hostname or "", proxy.port or 80
+
+
 def checked_url(url: str) -> str:
     """The address without a trailing slash; raises NotConfigured for what is no http address or holds a password."""
-    try:
-        place = urlsplit(url.strip())
-        usable = place.scheme in DEFAULT_PORTS and bool(place.hostname) and place.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    place = _parts(url.strip())
+    if place is None:
         raise NotConfigured(f"'{url}' is no address of a server; set FSF_URL to one such as https://fsf.example.org.")
     if place.username is not None or place.query or place.fragment:
         raise NotConfigured("FSF_URL holds a user, a query or a fragment; give the plain address, and the token in FSF_TOKEN.")
     return f"{place.scheme}://{place.netloc}{place.path.rstrip('/')}"
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an http address, or None."""
+    try:
+        place = urlsplit(url)
+        usable = place.scheme in DEFAULT_PORTS and bool(place.hostname) and place.port != 0
+    except ValueError:
+        return None
+    return place if usable else None
+
+
+@contextlib.contextmanager
+def _content(body: bytes | Path | None) -> Iterator[tuple[Body, int]]:
+    """What is sent, and how many bytes that is; a file is open while it is sent."""
+    if not isinstance(body, Path):
+        yield body, len(body or b"")
+        return
+    with body.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        yield _pieces(file, size), size
+
+
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """As many bytes as were announced, also of a file that grows meanwhile; raises OSError for one that shrinks."""
+    while size > 0:
+        piece = file.read(min(BLOCK, size))
+        if not piece:
+            raise OSError("the file became shorter while it was sent")
+        size -= len(piece)
+        yield piece
 
 
 def _checked_token(token: str) -> str:
@@ -168,4 +214,5 @@ def _checked_token(token: str) -> str:
 
 
 def _reason(wrong: Exception) -> str:
-    return str(wrong) or type(wrong).__name__
+    said = wrong.strerror if isinstance(wrong, OSError) else None
+    return said or str(wrong) or type(wrong).__name__

@@ -14,9 +14,10 @@ JSON types only (times as RFC 3339 text). It raises `Unreadable` for what it can
 - `coverage.planned` is what was selected times epochs, whatever the log's own status says;
 - a standard error of 0 says nothing and is left out;
 - inputs, targets, answers, explanations and transcripts never leave `read`; credentials in addresses are cut off;
-- `options.checkpoint` and `options.evaluation`, where given, win over what the log says.
+- `options.checkpoint` and `options.evaluation`, where given, win over what the log says; `options.version` is for logs without one.
 
-`registry` adds what is the same for all (evidence: file name, size, SHA-256, importer) and checks each submission, so `read` need not.
+`registry` adds what is the same for all (who attests; evidence: file name, size, SHA-256, importer) and checks each submission, so `read`
+need not.
 JSON is read with `strict_json.read`, which turns NaN and infinities into null and refuses what readers could disagree on; large JSON
 is cut up by `json_parts` first, archives are opened by `archive`, and addresses are kept only as `addresses.scrubbed` leaves them.
 A new built-in goes into `registry.BUILT_IN`; another distribution offers a module under the entry-point group `fsf.importers`.
@@ -46,13 +47,16 @@ class Unreadable(Exception):
 class Options:
     """What the caller knows better than the file; empty means: as the file says.
 
-    `mapping` is the content of a mapping file (which column is what), `running` says that unfinished logs are still being written.
+    `mapping` is the content of a mapping file (which column is what), `running` says that unfinished logs are still being written,
+    `attested_by` who vouches that the model was elicited properly, `version` which version of the evaluation a file is of that has none.
     """
 
     checkpoint: str = ""
     evaluation: str = ""
     mapping: Mapping[str, Any] | None = None
     running: bool = False
+    attested_by: str = ""
+    version: str = ""
 
 
 class Importer(Protocol):

@@ -48,7 +48,14 @@ def _read(path: Path, options: Options, importer: Importer | None) -> Iterator[d
 
 def _options(asked: argparse.Namespace) -> Options:
     mapping = read_object(asked.mapping.read_bytes(), str(asked.mapping)) if asked.mapping else None
-    return Options(checkpoint=asked.checkpoint, evaluation=asked.evaluation, mapping=mapping, running=asked.running)
+    return Options(
+        checkpoint=asked.checkpoint,
+        evaluation=asked.evaluation,
+        mapping=mapping,
+        running=asked.running,
+        attested_by=asked.attested_by,
+        version=asked.version,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--checkpoint", default="", help="the checkpoint that was evaluated; otherwise the model the file names")
     parser.add_argument("--evaluation", default="", help="slug@version; otherwise the task and version the file names")
+    parser.add_argument("--version", default="", help="version of the evaluation, for files that do not name it")
+    parser.add_argument("--attested-by", default="", help="who vouches that the model was elicited properly")
     parser.add_argument("--mapping", type=Path, help="a JSON file that says which column or field is what, for CSV and JSON lines")
     parser.add_argument("--format", default="", metavar="NAME", help="do not recognise; one of: " + ", ".join(i.NAME for i in importers()))
     parser.add_argument("--running", action="store_true", help="unfinished logs are still being written: started, not lost")

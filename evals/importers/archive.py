@@ -161,7 +161,7 @@ def _entries(raw: bytes, count: int) -> Iterator[Member]:
         name = _name(raw[at : at + named], mode, flags)
         packed, size, offset = _large(raw[at + named : at + named + extra], packed, size, offset)
         at += named + extra + comment
-        yield Member(name, method, crc, packed, size, offset)
+        yield Member(name, method, crc, packed, size, offset, (fields[8], fields[7]))
     if at != len(raw):
         raise damaged("The directory of the zip archive holds more than it lists.")
 

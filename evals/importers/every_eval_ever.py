@@ -1,7 +1,8 @@
 """Aggregates of Every Eval Ever, schema 0.2 and 0.3: one run for each evaluation that the file names. Plain Python.
 
-The direction (`lower_is_better`), unit and range of each metric go into the provenance; the tracker's evaluation decides. A score of -1
-where the metric has an unknown level is no score. `evaluation_timestamp` is when it ran; `retrieved_timestamp` is not.
+The direction of each metric (`lower_is_better`) is handed on, and an evaluation declared otherwise refuses it; units and ranges go into
+the provenance. A score of -1 where the metric has an unknown level is no score. `evaluation_timestamp` is when it ran;
+`retrieved_timestamp` is not.
 """
 
 import re
@@ -66,7 +67,7 @@ def _submission(file: dict[str, Any], evaluation: str, results: list[dict[str, A
         "producer": {"name": "every_eval_ever", "version": str(file["schema_version"])[:40]},
         "external_id": clipped(f"{file['evaluation_id']}/{evaluation}"),
         "checkpoint": checkpoint_of(options, model.get("id"), model.get("name")),
-        "evaluation": options.evaluation or slug(evaluation),
+        "evaluation": options.evaluation or slug(evaluation, options.version),
         "status": "success",
         **({"completed": ran} if ran else {}),
         **({"relationship": side} if side in SIDES else {}),
@@ -78,19 +79,25 @@ def _submission(file: dict[str, Any], evaluation: str, results: list[dict[str, A
 
 def _item(result: dict[str, Any], evaluation: str) -> dict[str, Any]:
     config, details = _part(result, "metric_config"), _part(result, "score_details")
-    name, value = _metric(result, evaluation), number(details.get("score"))
+    name, value, direction = _metric(result, evaluation), number(details.get("score")), _direction(config.get("lower_is_better"))
     if value is None or (config.get("has_unknown_level") is True and value == -1):
-        return {"metric": name, "value": None, "reason": UNSCORED}
-    doubt = _part(details, "uncertainty")
+        return {"metric": name, "value": None, "reason": UNSCORED, **direction}
+    return {"metric": name, "value": value, **_uncertainty(value, _part(details, "uncertainty")), **direction}
+
+
+def _uncertainty(value: float, doubt: dict[str, Any]) -> dict[str, Any]:
     stderr, samples = number(_part(doubt, "standard_error").get("value")), count(doubt.get("num_samples"))
     around = _part(doubt, "confidence_interval")
     return {
-        "metric": name,
-        "value": value,
         **({"stderr": stderr} if stderr and stderr > 0 else {}),
         **interval(value, around.get("lower"), around.get("upper"), around.get("confidence_level")),
         **({"n_tasks": samples} if samples else {}),
     }
+
+
+def _direction(lower: Any) -> dict[str, str]:
+    """Which way the source calls better, where it says so."""
+    return {"direction": "lower" if lower else "higher"} if isinstance(lower, bool) else {}
 
 
 def _metric(result: dict[str, Any], evaluation: str) -> str:

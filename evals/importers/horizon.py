@@ -88,20 +88,27 @@ def _points(families: Iterable[Sequence[Attempted]]) -> Points:
 
 def _fit(points: Points, start: tuple[float, float] = (0.0, 0.0)) -> Curve:
     """Intercept and slope by Newton's method with halved steps; the word for the outcome where there is only one."""
-    if all(share == 0 for _, share, _ in points):
-        return "failed"
-    if all(share == 1 for _, share, _ in points):
-        return "solved"
+    outcomes = {share for _, share, _ in points}
+    if len(outcomes) < 2 and outcomes <= {0, 1}:
+        return "solved" if 1 in outcomes else "failed"
     here, loss = start, _loss(points, *start)
     for _ in range(STEPS):
-        move = _newton(points, *here)
-        step = 1.0
-        while (tried := _loss(points, here[0] - step * move[0], here[1] - step * move[1])) > loss and step > CLOSE:
-            step /= 2
-        if step <= CLOSE or abs(loss - tried) <= CLOSE * 1e-4:
+        there, less = _lower(points, here, loss)
+        if loss - less <= CLOSE * 1e-4:
             return here
-        here, loss = (here[0] - step * move[0], here[1] - step * move[1]), tried
+        here, loss = there, less
     return here
+
+
+def _lower(points: Points, here: tuple[float, float], loss: float) -> tuple[tuple[float, float], float]:
+    """One step of Newton's, halved until the loss is no greater; where no step is small enough, the same place."""
+    (down, across), step = _newton(points, *here), 1.0
+    while step > CLOSE:
+        there = here[0] - step * down, here[1] - step * across
+        if (less := _loss(points, *there)) <= loss:
+            return there, less
+        step /= 2
+    return here, loss
 
 
 def _loss(points: Points, intercept: float, slope: float) -> float:

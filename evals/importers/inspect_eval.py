@@ -29,7 +29,7 @@ def recognises(name: str, head: bytes) -> bool:
 
 def read(name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - the contract
     """The one run of the log; raises Unreadable."""
-    archive = Archive(content, _wanted)
+    archive = Archive(content, wanted)
     log = _begun(archive)
     _add_samples(log, archive)
     if not log.lines and REDUCTIONS in archive.members:
@@ -44,7 +44,8 @@ def _begun(archive: Archive) -> Log:
     first = HEADER if HEADER in archive.members else START
     if first not in archive.members:
         raise Unreadable(f"It holds neither {HEADER} nor {START}.", remedy="It is no Inspect log, or one that never started.")
-    return Log(read_header(archive.read(first, LARGEST_HEADER), first), finished=first == HEADER)
+    header = read_header(archive.read(first, LARGEST_HEADER), first)
+    return Log(header, finished=first == HEADER, written=archive.members[HEADER].written if first == HEADER else "")
 
 
 def _add_samples(log: Log, archive: Archive) -> None:
@@ -53,7 +54,8 @@ def _add_samples(log: Log, archive: Archive) -> None:
             log.add(read_sample(raw, member))
 
 
-def _wanted(name: str) -> bool:
+def wanted(name: str) -> bool:
+    """Whether this member of a log is read."""
     return name in (HEADER, START, SUMMARIES, REDUCTIONS) or bool(JOURNAL.fullmatch(name))
 
 

@@ -37,7 +37,7 @@ def submission(log: Log, options: Options) -> dict[str, Any]:
         **_times(log),
         "measurements": found[:MOST],
         "coverage": coverage(log),
-        "elicitation": _said(_elicitation(log)),
+        "elicitation": _said({"attested_by": _attested(spec), **_elicitation(log)}),
         "provenance": _said({**_provenance(log), "measurements_left_out": len(found[MOST:])}),
     }
     return {name: part for name, part in content.items() if part is not None}
@@ -78,6 +78,12 @@ def _identity(spec: Spec) -> str:
             "The log names neither eval_id nor run_id and task_id.", place="eval", remedy="Such a log has no identity to import under."
         )
     return hashlib.sha256(f"{spec.run_id}{spec.task_id}{spec.created}".encode()).hexdigest()
+
+
+def _attested(spec: Spec) -> str | None:
+    """Who vouches in the evaluation's metadata that the model was elicited properly."""
+    told = (spec.metadata or {}).get("attested_by")
+    return told.strip() or None if isinstance(told, str) else None
 
 
 def _elicitation(log: Log) -> dict[str, Any]:
@@ -137,6 +143,7 @@ def _provenance(log: Log) -> dict[str, Any]:
         "dataset_samples": spec.dataset.samples,
         "selected_samples": selected(log),
         "log_status": header.status if log.finished else "no header",
+        "log_written": log.written,
         **(_revision(spec.revision) if spec.revision else {}),
         "packages": [f"{name}=={version}" for name, version in sorted(spec.packages.items())],
         **_spent(header.stats),

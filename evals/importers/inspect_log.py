@@ -212,6 +212,7 @@ class Log:
     finished: bool = True
     lines: dict[tuple[str, int], Sample] = field(default_factory=dict)
     added: int = 0
+    written: str = ""  # by the clock on the wall of its writer
     reductions: list[Reduction] = field(default_factory=list)
 
     @property

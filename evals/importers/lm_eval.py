@@ -2,8 +2,8 @@
 
 A measurement has the format's own name for it, `metric,filter`. The file has no identity of its own, so a run is known by the file's
 SHA-256 and its task. Where fewer samples counted than the task has (`effective` below `original`), the run is limited: all of the task's
-samples were planned. The direction goes into the provenance; the tracker's evaluation decides. Arguments of the model may hold keys,
-so of them only the name of the model is read.
+samples were planned. What the harness calls better is handed on as the direction of more capable, which an evaluation that is declared
+otherwise refuses. Arguments of the model may hold keys, so of them only the name of the model is read.
 """
 
 import re
@@ -43,29 +43,48 @@ def read(name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, 
 
 
 def _submission(file: dict[str, Any], task: str, found: dict[str, Any], options: Options, digest: str) -> dict[str, Any]:
-    config = _part(file, "config")
-    original, effective = _samples(file, task)
-    if original is None and config.get("limit") is not None:
-        raise Unreadable(
-            "The run was limited, but `n-samples` does not say to how many samples of how many.",
-            place=f"results.{task}",
-            remedy="Run it again with a newer lm_eval, or without --limit.",
-        )
-    items = [_item(found, key, effective) for key in _metrics(found)]
-    times = {"started": moment(file.get("date")), "completed": moment(_end(file))}
-    version = _part(file, "versions").get(task, "")
+    config, (original, effective) = _part(file, "config"), _checked_samples(file, task)
+    better = _part(_part(file, "higher_is_better"), task)
+    items = [{**_item(found, key, effective), **_direction(better.get(key.partition(",")[0]))} for key in _metrics(found)]
     return {
         "producer": {"name": "lm_eval", "version": str(file.get("lm_eval_version") or "")[:40]},
         "external_id": clipped(f"{digest}/{task}"),
         "checkpoint": checkpoint_of(options, file.get("model_name"), _model(config), config.get("model_name")),
-        "evaluation": options.evaluation or slug(task, version if isinstance(version, str | int | float) else ""),
+        "evaluation": options.evaluation or slug(task, _version(file, task) or options.version),
         "status": "success",
-        **{key: time for key, time in times.items() if time},
+        **_times(file),
         "measurements": items[:MOST],
         "coverage": {} if original is None else {"planned": original, "completed": effective, "scored": effective},
         "elicitation": _elicitation(file, task),
         "provenance": said({**_provenance(file, task), "measurements_left_out": len(items[MOST:]) or None}),
     }
+
+
+def _checked_samples(file: dict[str, Any], task: str) -> tuple[int | None, int | None]:
+    """Samples that the task has and samples that counted, which a limited run must say."""
+    original, effective = _samples(file, task)
+    if original is None and _part(file, "config").get("limit") is not None:
+        raise Unreadable(
+            "The run was limited, but `n-samples` does not say to how many samples of how many.",
+            place=f"results.{task}",
+            remedy="Run it again with a newer lm_eval, or without --limit.",
+        )
+    return original, effective
+
+
+def _version(file: dict[str, Any], task: str) -> str:
+    version = _part(file, "versions").get(task, "")
+    return str(version) if isinstance(version, str | int | float) else ""
+
+
+def _times(file: dict[str, Any]) -> dict[str, str]:
+    times = {"started": moment(file.get("date")), "completed": moment(_end(file))}
+    return {name: time for name, time in times.items() if time}
+
+
+def _direction(higher: Any) -> dict[str, str]:
+    """Which way the harness calls better, where it says so."""
+    return {"direction": "higher" if higher else "lower"} if isinstance(higher, bool) else {}
 
 
 def _metrics(found: dict[str, Any]) -> list[str]:

@@ -1,8 +1,9 @@
 """METR's `runs.jsonl`, one attempt at a task per line: one run for each model in it, with its time horizons. Plain Python.
 
-Measured are `p50_horizon_minutes` and `p80_horizon_minutes` (`horizon` says how) and, where every score is 0 or 1, `success_rate` with
-its tasks. The file does not name its suite's version, and weights and times of the same suite are revised, so a run is known by the
-file's SHA-256 and the model, and the evaluation is `metr-time-horizon` unless the caller says which. Attempts of humans are left out.
+Measured are `value`, which is the horizon at 50 % in minutes as the framework library's lines read it, the same again as
+`p50_horizon_minutes`, `p80_horizon_minutes` (`horizon` says how) and, where every score is 0 or 1, `success_rate` with its tasks. Tasks,
+weights and times of the suite are revised from version to version and the file does not name its own, so the caller must; a run is known
+by the file's SHA-256 and the model. Attempts of humans are left out.
 An attempt without `score_binarized` is unscored; times are milliseconds since 1970.
 """
 
@@ -12,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from evals.importers import UNSCORED, Options, Unreadable
-from evals.importers.horizon import LEVEL, REGULARISATION, Attempted, horizons
+from evals.importers.horizon import LEVEL, REGULARISATION, Attempted, Horizon, horizons
 from evals.importers.json_lines import lines
 from evals.importers.naming import check_alone, checkpoint_of, clipped, digest_of, moment, number, said
 
 NAME = "metr-runs"
-EVALUATION = "metr-time-horizon"
-RATES = {"p50_horizon_minutes": 0.5, "p80_horizon_minutes": 0.8}
+EVALUATION = "metr-time-horizon-p50"
+RATES = {"value": 0.5, "p50_horizon_minutes": 0.5, "p80_horizon_minutes": 0.8}
 MOST_ATTEMPTS, MOST_MODELS, MOST_TASKS = 50_000, 50, 20_000
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[^\n]*")
 MARKS = (b'"task_family"', b'"score_binarized"', b'"human_minutes"')
@@ -60,6 +61,11 @@ def recognises(name: str, head: bytes) -> bool:  # noqa: ARG001 - the contract
 
 def read(name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - the contract
     """A run for each model; raises Unreadable."""
+    if not (options.evaluation or options.version):
+        raise Unreadable(
+            "The file does not say of which version of METR's suite it is, and horizons of different versions are not comparable.",
+            remedy=f"Say it with --version, for example 1.1, or with --evaluation {EVALUATION}@1.1.",
+        )
     digest, models = digest_of(content), _models(content)
     if not models:
         raise Unreadable("It holds no attempt of a model.", remedy=REMEDY)
@@ -121,7 +127,7 @@ def _submission(alias: str, model: Model, options: Options, digest: str) -> dict
         "producer": {"name": "metr_runs"},
         "external_id": clipped(f"{digest}/{alias}"),
         "checkpoint": checkpoint_of(options, alias),
-        "evaluation": options.evaluation or EVALUATION,
+        "evaluation": options.evaluation or f"{EVALUATION}@{options.version}",
         "status": "success",
         **times,
         "measurements": items,
@@ -150,18 +156,16 @@ def _submission(alias: str, model: Model, options: Options, digest: str) -> dict
 def _measurements(tasks: dict[str, Task]) -> tuple[list[dict[str, Any]], int]:
     if not tasks:
         return [{"metric": metric, "value": None, "reason": UNSCORED} for metric in RATES], 0
-    found, draws = horizons(
-        (Attempted(task.family, task.minutes, tuple(sorted(task.scores))) for task in tasks.values()), [*RATES.values()]
-    )
-    items: list[dict[str, Any]] = []
-    for metric, rate in RATES.items():
-        horizon = found[rate]
-        if horizon.minutes is None:
-            items.append({"metric": metric, "value": None, "reason": horizon.reason})
-            continue
-        ends = {} if horizon.low is None else {"ci_low": horizon.low, "ci_high": horizon.high, "ci_level": LEVEL}
-        items.append({"metric": metric, "value": horizon.minutes, "n_tasks": len(tasks), **ends})
-    return [*items, *_success_rate(tasks)], draws
+    attempted = (Attempted(task.family, task.minutes, tuple(sorted(task.scores))) for task in tasks.values())
+    found, draws = horizons(attempted, sorted({*RATES.values()}))
+    return [*(_item(metric, found[rate], len(tasks)) for metric, rate in RATES.items()), *_success_rate(tasks)], draws
+
+
+def _item(metric: str, horizon: Horizon, tasks: int) -> dict[str, Any]:
+    if horizon.minutes is None:
+        return {"metric": metric, "value": None, "reason": horizon.reason}
+    ends = {} if horizon.low is None else {"ci_low": horizon.low, "ci_high": horizon.high, "ci_level": LEVEL}
+    return {"metric": metric, "value": horizon.minutes, "n_tasks": tasks, **ends}
 
 
 def _success_rate(tasks: dict[str, Task]) -> list[dict[str, Any]]:

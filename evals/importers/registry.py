@@ -22,13 +22,14 @@ from evals.importers import (
     inspect_json,
     lm_eval,
     metr_runs,
+    native,
     table,
 )
 from evals.importers.strict_json import unstorable
 from evals.submissions import InvalidSubmission, parse
 
 GROUP = "fsf.importers"
-BUILT_IN = (inspect_eval, inspect_json, lm_eval, every_eval_ever, garak, metr_runs, table)
+BUILT_IN = (inspect_eval, inspect_json, lm_eval, every_eval_ever, garak, metr_runs, native, table)
 CHUNK = 1 << 20
 
 
@@ -69,10 +70,17 @@ def read_file(name: str, content: IO[bytes], options: Options, importer: Importe
     evidence = _evidence(base, content, reader)
     try:
         for found in reader.read(base, content, options):
-            yield _checked({**found, "provenance": {**found.get("provenance", {}), **evidence}})
+            yield _checked(_attested({**found, "provenance": {**found.get("provenance", {}), **evidence}}, options))
     except Unreadable as wrong:
         wrong.file = wrong.file or base
         raise
+
+
+def _attested(found: dict[str, Any], options: Options) -> dict[str, Any]:
+    """With who vouches for the elicitation, where the caller says so."""
+    if not options.attested_by:
+        return found
+    return {**found, "elicitation": {**found.get("elicitation", {}), "attested_by": options.attested_by}}
 
 
 def _checked(found: dict[str, Any]) -> dict[str, Any]:

@@ -10,16 +10,17 @@ The mapping is a JSON object; a text names a column (in JSON Lines also `outer.i
       "measurements": [{"metric": "accuracy", "value": "acc", "stderr": "se", "n_tasks": "n"}],                    required
       "coverage": {"planned": "n", "completed": "done", "scored": "scored", "unscored": ..., "errored": ..., "limit_hit": ...},
       "elicitation": {"attested_by": "who"}, "provenance": {"commit": "sha"},
-      "delimiter": ";"                                          optional: comma, or tab for a name that ends in .tsv
+      "delimiter": ";"                                          optional: tab where the header has one, otherwise comma
     }
 
-A measurement takes value, solved, total, n_tasks, stderr, ci_low, ci_high, ci_level. Empty cells and NaN, NA, N/A, null and None are no
+A measurement takes value, solved, total, n_tasks, stderr, ci_low, ci_high, ci_level, and "direction": "higher" or "lower", which says which
+way is more capable and is refused where the evaluation is declared otherwise. Empty cells and NaN, NA, N/A, null and None are no
 numbers: a measurement without any is unscored. Times are seconds since 1970 or RFC 3339 with an offset. Errors name row and column.
 """
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -29,11 +30,14 @@ from evals.importers.naming import LONGEST, digest_of, moment, number, said
 
 NAME = "table"
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
+DIVIDERS = (b",", b"\t", b";", b"|")
 TEXTS, TIMES = ("external_id", "checkpoint", "evaluation", "status", "relationship"), ("started", "completed")
 COUNTS = frozenset({"total", "n_tasks", "planned", "completed", "scored", "unscored", "errored", "limit_hit"})
 NUMBERS = ("value", "solved", "total", "n_tasks", "stderr", "ci_low", "ci_high", "ci_level")
+DIRECTIONS = ("higher", "lower")
 COVERAGE = ("planned", "completed", "scored", "unscored", "errored", "limit_hit")
 KNOWN = frozenset({*TEXTS, *TIMES, "producer", "measurements", "coverage", "elicitation", "provenance", "delimiter"})
+BOM = b"\xef\xbb\xbf"
 NOTHING = frozenset({"", "nan", "na", "n/a", "null", "none"})
 LONGEST_CELL, LARGEST_TABLE = 100_000, 64 << 20
 IN_MAPPING = "See the documentation of evals.importers.table for the form of a mapping."
@@ -65,15 +69,28 @@ class Row:
 
 
 def recognises(name: str, head: bytes) -> bool:
-    """A text that is called a table; which column is what only the mapping can say, so the name must do."""
-    return name.lower().endswith(ENDINGS) and bool(head.strip()) and b"\0" not in head and not head.startswith((b"PK\x03\x04", b"\xff"))
+    """Text that is called a table, or is divided like one: objects on its lines, or as many cells in the first two of them."""
+    if b"\0" in head or head.startswith((b"PK\x03\x04", b"\xff")):
+        return False
+    rows = [row for row in head.removeprefix(BOM).splitlines() if row.strip()][:2]
+    return bool(rows) and (name.lower().endswith(ENDINGS) or _has_objects(rows) or _is_divided(rows))
 
 
-def read(name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, Any]]:
+def _has_objects(rows: list[bytes]) -> bool:
+    return all(row.strip().startswith(b"{") and row.strip().endswith(b"}") for row in rows)
+
+
+def _is_divided(rows: list[bytes]) -> bool:
+    return len(rows) == 2 and any(rows[0].count(sign) == rows[1].count(sign) > 0 for sign in DIVIDERS)
+
+
+def read(name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - the contract
     """A run for each row; raises Unreadable."""
     mapping = _checked(options.mapping, options)
     digest = digest_of(content)
-    rows = _json_rows(content) if name.lower().endswith((".jsonl", ".ndjson")) else _csv_rows(name, content, mapping)
+    head = content.readline(LONGEST_CELL)
+    content.seek(0)
+    rows = _json_rows(content) if head.removeprefix(BOM).lstrip().startswith(b"{") else _csv_rows(content, mapping)
     empty = True
     for row in rows:
         empty = False
@@ -86,43 +103,60 @@ def _checked(mapping: Mapping[str, Any] | None, options: Options) -> Mapping[str
     """The mapping, if it is of the documented form."""
     if mapping is None:
         raise Unreadable("A table needs a mapping that says which column is what.", remedy="Give it with --mapping.")
-    producer, items = mapping.get("producer"), mapping.get("measurements")
-    needed = [name for name in ("checkpoint", "evaluation") if name not in mapping and not getattr(options, name)]
-    faults = [
-        *(f"'{name}' is not known." for name in mapping if name not in KNOWN),
-        *(f"'{name}' is missing." for name in needed),
-        *([] if isinstance(producer, dict) and _named(producer) else ["'producer' needs a name."]),
-        *([] if isinstance(items, list) and items else ["'measurements' needs at least one."]),
-        *(fault for item in (items if isinstance(items, list) else []) for fault in _item_faults(item)),
-        *(f"'{name}' names neither a column nor {{\"fixed\": ...}}." for name in (*TEXTS, *TIMES) if not _refers(mapping.get(name, ""))),
-        *(fault for name in ("coverage", "elicitation", "provenance") for fault in _part_faults(name, mapping.get(name, {}))),
-    ]
+    faults = [*_name_faults(mapping, options), *_part_faults(mapping), *_measurement_faults(mapping.get("measurements"))]
     if faults:
         raise Unreadable(" ".join(faults), place="mapping", remedy=IN_MAPPING)
     return mapping
 
 
-def _named(producer: dict[str, Any]) -> bool:
-    return bool(producer.get("name")) and all(isinstance(part, str) for part in producer.values())
+def _name_faults(mapping: Mapping[str, Any], options: Options) -> Iterator[str]:
+    yield from (f"'{name}' is not known." for name in mapping if name not in KNOWN)
+    yield from (f"'{name}' is missing." for name in ("checkpoint", "evaluation") if name not in mapping and not getattr(options, name))
+    if not _is_named(mapping.get("producer")):
+        yield "'producer' needs a name."
+    for name in (*TEXTS, *TIMES):
+        if not _refers(mapping.get(name, "")):
+            yield f"'{name}' names neither a column nor {{\"fixed\": ...}}."
+
+
+def _is_named(producer: Any) -> bool:
+    return isinstance(producer, dict) and bool(producer.get("name")) and all(isinstance(part, str) for part in producer.values())
 
 
 def _refers(wanted: Any) -> bool:
     return isinstance(wanted, str) or (isinstance(wanted, dict) and [*wanted] == ["fixed"])
 
 
-def _item_faults(item: Any) -> list[str]:
-    if not isinstance(item, dict) or not isinstance(item.get("metric"), str) or not item["metric"]:
-        return ["Each of 'measurements' needs a 'metric'."]
-    unknown = [name for name in item if name != "metric" and name not in NUMBERS]
-    vague = [name for name in item if name != "metric" and not _refers(item[name])]
-    lacking = [] if {"value", "solved"} & {*item} else [f"The metric '{item['metric']}' needs 'value', or 'solved' and 'total'."]
-    return [*(f"'{name}' of the metric '{item['metric']}' is not known or names no column." for name in {*unknown, *vague}), *lacking]
+def _measurement_faults(items: Any) -> list[str]:
+    if not isinstance(items, list) or not items:
+        return ["'measurements' needs at least one."]
+    return [fault for item in items for fault in (_item_faults(item) if _is_item(item) else ["Each of 'measurements' needs a 'metric'."])]
 
 
-def _part_faults(name: str, part: Any) -> list[str]:
-    if not isinstance(part, dict) or not all(_refers(wanted) for wanted in part.values()):
-        return [f"'{name}' is no object of columns."]
-    return [f"'{key}' of '{name}' is not known." for key in part if name == "coverage" and key not in COVERAGE]
+def _is_item(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("metric"), str) and bool(item["metric"])
+
+
+def _item_faults(item: Mapping[str, Any]) -> Iterator[str]:
+    metric = item["metric"]
+    yield from (f"'{name}' of the metric '{metric}' is not known or names no column." for name in item if not _fits(name, item[name]))
+    if not {"value", "solved"} & {*item}:
+        yield f"The metric '{metric}' needs 'value', or 'solved' and 'total'."
+
+
+def _fits(name: str, wanted: Any) -> bool:
+    if name == "direction":
+        return wanted in DIRECTIONS
+    return name == "metric" or (name in NUMBERS and _refers(wanted))
+
+
+def _part_faults(mapping: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("coverage", "elicitation", "provenance"):
+        part = mapping.get(name, {})
+        if not isinstance(part, dict) or not all(_refers(wanted) for wanted in part.values()):
+            yield f"'{name}' is no object of columns."
+        elif name == "coverage":
+            yield from (f"'{key}' of '{name}' is not known." for key in part if key not in COVERAGE)
 
 
 def _json_rows(content: IO[bytes]) -> Iterator[Row]:
@@ -130,7 +164,7 @@ def _json_rows(content: IO[bytes]) -> Iterator[Row]:
         yield Row(at, entry)
 
 
-def _csv_rows(name: str, content: IO[bytes], mapping: Mapping[str, Any]) -> Iterator[Row]:
+def _csv_rows(content: IO[bytes], mapping: Mapping[str, Any]) -> Iterator[Row]:
     """The rows below the header, each with as many cells as it."""
     raw = content.read(LARGEST_TABLE + 1)
     if len(raw) > LARGEST_TABLE:
@@ -140,7 +174,7 @@ def _csv_rows(name: str, content: IO[bytes], mapping: Mapping[str, Any]) -> Iter
     except UnicodeDecodeError as wrong:
         line = raw[: wrong.start].count(b"\n") + 1
         raise Unreadable("It is not UTF-8.", place=f"row {line}", remedy="Save it as UTF-8.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, mapping), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, mapping), strict=True)
     header: list[str] = []
     for at, cells in _numbered(reader):
         if not header:
@@ -172,23 +206,21 @@ def _header(names: list[str], at: int) -> list[str]:
     return names
 
 
-def _delimiter(name: str, mapping: Mapping[str, Any]) -> str:
-    found = mapping.get("delimiter", "\t" if name.lower().endswith(".tsv") else ",")
+def _delimiter(text: str, mapping: Mapping[str, Any]) -> str:
+    found = mapping.get("delimiter", "\t" if "\t" in text.lstrip().partition("\n")[0] else ",")
     if not isinstance(found, str) or len(found) != 1 or found in '"\r\n':
         raise Unreadable("'delimiter' is no single character.", place="mapping", remedy=IN_MAPPING)
     return found
 
 
 def _submission(row: Row, mapping: Mapping[str, Any], options: Options, digest: str) -> dict[str, Any]:
-    texts = {name: _text(row, mapping[name]) for name in TEXTS if name in mapping and not getattr(options, name, "")}
-    times = {name: _time(row, mapping[name]) for name in TIMES if name in mapping}
-    told = {name: found for name, found in {**texts, **times}.items() if found is not None}
+    named = {name: told for name in ("checkpoint", "evaluation") if (told := getattr(options, name))}
     return {
         "status": "success",
         "external_id": f"{digest}/{row.line}",
-        **({"checkpoint": options.checkpoint} if options.checkpoint else {}),
-        **({"evaluation": options.evaluation} if options.evaluation else {}),
-        **told,
+        **_told(row, mapping, _text, TEXTS),
+        **_told(row, mapping, _time, TIMES),
+        **named,
         "producer": dict(mapping["producer"]),
         "measurements": [_item(row, item) for item in mapping["measurements"]],
         "coverage": _numbers(row, mapping.get("coverage", {})),
@@ -196,9 +228,15 @@ def _submission(row: Row, mapping: Mapping[str, Any], options: Options, digest: 
     }
 
 
+def _told(row: Row, mapping: Mapping[str, Any], read_cell: Callable[[Row, Any], Any], names: Sequence[str]) -> dict[str, Any]:
+    """What the row says under these names, without the cells that are empty."""
+    found = {name: read_cell(row, mapping[name]) for name in names if name in mapping}
+    return {name: cell for name, cell in found.items() if cell is not None}
+
+
 def _item(row: Row, item: Mapping[str, Any]) -> dict[str, Any]:
-    found = _numbers(row, {name: wanted for name, wanted in item.items() if name != "metric"})
-    metric = {"metric": item["metric"]}
+    found = _numbers(row, {name: wanted for name, wanted in item.items() if name in NUMBERS})
+    metric = {name: item[name] for name in ("metric", "direction") if name in item}
     if "value" not in found and "solved" not in found:
         return {**metric, "value": None, "reason": UNSCORED}
     if found.get("stderr") == 0:

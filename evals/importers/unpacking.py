@@ -1,5 +1,6 @@
 """The bytes of one member of an archive, unpacked piece by piece and compared with what the directory promised. Plain Python."""
 
+import datetime as dt
 import io
 import sys
 import zlib
@@ -35,6 +36,19 @@ class Member:
     packed: int
     size: int
     offset: int
+    stamp: tuple[int, int] = (0, 0)
+
+    @property
+    def written(self) -> str:
+        """When it was written, by the clock on its writer's wall, to two seconds; empty where the archive does not say."""
+        date, time = self.stamp
+        try:
+            moment = dt.datetime(  # noqa: DTZ001 - archives know no zones
+                1980 + (date >> 9), date >> 5 & 15, date & 31, time >> 11, time >> 5 & 63, (time & 31) * 2
+            )
+        except ValueError:
+            return ""
+        return moment.isoformat() if moment.year > 1980 else ""
 
     @property
     def least_end(self) -> int:

@@ -3,19 +3,31 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fsf.api.fields import Sparse
+from fsf.api.filters import moment, run, text, truth
 from fsf.api.paging import NewestFirst
 from fsf.api.problems import answers
+from fsf.api.reach import within
 from thresholds.explained import explained
 from thresholds.models import Assessment
 
 ROWS = Assessment.objects.select_related("run", "level__framework", "checkpoint", "inherited__source")
-FILTERS = {"run": "run", "level": "level__key", "checkpoint": "checkpoint__slug"}
+EVALUATION = "run__evaluation__slug"
+FILTERS = {
+    "run": run("run"),
+    "level": text("level__key", "key"),
+    "checkpoint": text("checkpoint__slug"),
+    "model": text("checkpoint__model__slug"),
+    "complete": truth("complete"),
+    "since": moment("at__gte", "made at this time or later"),
+    "until": moment("at__lt", "made before this time"),
+}
 
 
 class StepShape(serializers.Serializer[Any]):
@@ -66,13 +78,9 @@ class Assessments(ListAPIView[Assessment]):
     filters = FILTERS
 
     def get_queryset(self) -> QuerySet[Assessment]:
-        asked = {name: str(value) for name, value in self.request.query_params.items() if name in FILTERS}
-        if "run" in asked:
-            asked["run"] = _number(asked["run"])
-        return ROWS.filter(**{FILTERS[name]: value for name, value in asked.items()})
+        return within(self.request, ROWS.all(), evaluation=EVALUATION)
 
     @extend_schema(
-        parameters=[OpenApiParameter(name, str) for name in FILTERS],
         responses={200: AssessmentShape(many=True), **answers(400)},
         tags=["assessments"],
     )
@@ -81,18 +89,12 @@ class Assessments(ListAPIView[Assessment]):
         return super().get(request, *args, **kwargs)
 
 
-def _number(run: str) -> str:
-    """The number in 12 or R-12; another name names no run."""
-    number = run.removeprefix("R-")
-    if not (number.isascii() and number.isdecimal() and len(number) < 19):
-        raise serializers.ValidationError({"run": f"'{run}' names no run; use its id or ref, such as 12 or R-12."})
-    return number
-
-
-class OneAssessment(RetrieveAPIView[Assessment]):
+class OneAssessment(Sparse, RetrieveAPIView[Assessment]):
     scopes = {"GET": "read"}
     serializer_class = AssessmentDetail
-    queryset = ROWS.select_related("run__evaluation").prefetch_related("run__results")
+
+    def get_queryset(self) -> QuerySet[Assessment]:
+        return within(self.request, ROWS.select_related("run__evaluation").prefetch_related("run__results"), evaluation=EVALUATION)
 
     @extend_schema(tags=["assessments"])
     def get(self, request: Request, *args: object, **kwargs: object) -> Response:

@@ -1,35 +1,56 @@
-"""Bearer tokens: who posts, and whether the token's scopes allow the method."""
+"""Bearer tokens: who asks, from where, and whether the token's scopes allow the method."""
 
+import datetime as dt
+
+from django.conf import settings
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.models import ApiToken, ServiceAccount
-from accounts.roles import Actor
-from accounts.tokens import verify
+from accounts.networks import Address, client_address, counted_as
+from accounts.roles import Actor, NotAllowed
+from accounts.tokens import Bearer, InvalidToken, verify
+from fsf.api.rate_limit import count_failure, count_token
 
 
 class BearerToken(BaseAuthentication):
     """Authorization: Bearer fsf_..."""
 
-    def authenticate(self, request: Request) -> tuple[ServiceAccount, ApiToken] | None:
+    def authenticate(self, request: Request) -> tuple[Actor, Bearer] | None:
         word, _, text = request.headers.get("Authorization", "").partition(" ")
         if word.lower() != "bearer" or not text:
             return None
-        token = verify(text=text.strip(), now=timezone.now())
-        return token.account, token
+        now = timezone.now()
+        bearer = _proven(text.strip(), address_behind(request), now)
+        count_token(request.META, bearer.key, now)
+        return bearer.actor, bearer
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="fsf"'
 
 
+def address_behind(request: Request) -> Address | None:
+    """Where the request came from, as the last trusted proxy saw it."""
+    about = request.META
+    return client_address(peer=about.get("REMOTE_ADDR", ""), forwarded=about.get("HTTP_X_FORWARDED_FOR", ""), hops=settings.TRUSTED_PROXIES)
+
+
+def _proven(text: str, address: Address | None, now: dt.datetime) -> Bearer:
+    """The bearer of a live token; a wrong one, or one that comes from elsewhere, counts against the address."""
+    try:
+        return verify(text=text, now=now, address=address)
+    except (InvalidToken, NotAllowed):
+        count_failure(counted_as(address), now)
+        raise
+
+
 class HasScope(BasePermission):
-    """The view names its scopes by method: `scopes = {"GET": "read", "POST": "runs:write"}`."""
+    """The view names its scopes by method: `scopes = {"GET": "read", "POST": "runs:write"}`; None needs a live token only."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        if not isinstance(request.auth, ApiToken):
+        if not isinstance(request.auth, Bearer):
             return False
         wanted = getattr(view, "scopes", {}).get("GET" if request.method in {"HEAD", "OPTIONS"} else request.method)
         if wanted is not None and wanted not in request.auth.scopes:
@@ -37,9 +58,13 @@ class HasScope(BasePermission):
         return True
 
 
+def bearer_of(request: Request) -> Bearer:
+    """The token that was proven for a request."""
+    if not isinstance(request.auth, Bearer):
+        raise TypeError("Only a request with a verified token has a bearer.")
+    return request.auth
+
+
 def actor_of(request: Request) -> Actor:
-    """The service account behind a request."""
-    account = request.user
-    if not isinstance(account, ServiceAccount):
-        raise TypeError("Only a request with a verified token has an actor.")
-    return account.as_actor()
+    """The service account or person behind a request, as the token lets them act."""
+    return bearer_of(request).actor

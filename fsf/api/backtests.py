@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from fsf.api.problems import answers
+from fsf.api.reach import whole
 from fsf.api.shapes import Strict
 from thresholds.agreement import VERDICTS
 from thresholds.backtest import backtest, backtest_file
@@ -96,6 +97,7 @@ class BacktestVersion(APIView):
     @extend_schema(responses={200: BacktestShape, **answers(404)}, operation_id="frameworks_backtest", tags=["frameworks"])
     def get(self, request: Request, framework: str) -> Response:
         """Replay all stored results against the lines of a stored version, draft or published."""
+        whole(request, "A backtest is")
         try:
             found = find_framework(framework)
         except Framework.DoesNotExist as none:
@@ -114,6 +116,7 @@ class BacktestFile(APIView):
     )
     def post(self, request: Request) -> Response:
         """Replay all stored results against a framework file; nothing is stored."""
+        whole(request, "A backtest is")
         body = BacktestBody(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(backtest_file(content=_read(body.validated_data["content"]), now=timezone.now()).as_dict())

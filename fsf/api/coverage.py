@@ -12,13 +12,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evals.models import Checkpoint
+from fsf.api.authentication import actor_of
 from fsf.api.paging import InOrder
 from fsf.api.problems import answers
+from fsf.api.reach import within
 from thresholds.cadence import Covered, cover_levels
 from thresholds.coverage import STATES
+from thresholds.models import CapabilityLevel
 
 FILTERS = ("checkpoint", "level", "state")
-ALWAYS = ("never_run", "required_line", "equivalence")
+ALWAYS = ("never_run", "required_line", "equivalence", "lost_run")
 
 
 class CoverageReason(serializers.Serializer[Any]):
@@ -88,16 +91,19 @@ class Coverage(GenericAPIView[Checkpoint]):
         asked = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
         if asked.get("state", STATES[0]) not in STATES:
             raise serializers.ValidationError({"state": f"There is no state '{asked['state']}'; use one of {', '.join(STATES)}."})
-        pairs: Any = Pairs(_pairs(asked))
+        pairs: Any = Pairs(_pairs(request, asked))
         page: Any = self.paginate_queryset(pairs)
         return self.get_paginated_response(CoverageOfLevel([pair.covered for pair in page], many=True).data)
 
 
-def _pairs(asked: dict[str, str]) -> Iterable[Pair]:
+def _pairs(request: Request, asked: dict[str, str]) -> Iterable[Pair]:
     rows = Coverage.queryset.filter(slug=asked["checkpoint"]) if "checkpoint" in asked else Coverage.queryset.all()
-    for covered in cover_levels(checkpoints=list(rows), now=timezone.now()):
+    drawn = within(request, CapabilityLevel.objects.all(), model="", evaluation="", level="pk")
+    reached = set(drawn.values_list("pk", flat=True)) if actor_of(request).reach.evaluations else None
+    for covered in cover_levels(checkpoints=list(within(request, rows, model="model__slug", evaluation="")), now=timezone.now()):
         if (
-            asked.get("level", covered.level.key) == covered.level.key
+            (reached is None or covered.level.pk in reached)
+            and asked.get("level", covered.level.key) == covered.level.key
             and asked.get("state", covered.coverage.state) == covered.coverage.state
         ):
             yield Pair(covered.checkpoint.pk << 31 | covered.level.pk, covered)

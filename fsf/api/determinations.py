@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.roles import check_reach
 from fsf.api.authentication import actor_of
 from fsf.api.problems import answers
 from fsf.api.shapes import DeterminationBody
@@ -15,10 +16,12 @@ from thresholds.reported import record_determination
 class Determinations(APIView):
     scopes = {"POST": "determinations:write"}
 
-    @extend_schema(request=DeterminationBody, responses={201: DeterminationBody, 200: DeterminationBody, **answers(400, 422)})
+    @extend_schema(request=DeterminationBody, responses={201: DeterminationBody, 200: DeterminationBody, **answers(400, 403, 422)})
     def post(self, request: Request) -> Response:
         """Record a reported determination beside the product's own reading; the same again changes nothing."""
         body = DeterminationBody(data=request.data)
         body.is_valid(raise_exception=True)
+        about = body.validated_data["checkpoint"]
+        check_reach(actor_of(request), model=about.model.slug, checkpoint=about.slug)
         row, created = record_determination(**body.validated_data, actor=actor_of(request), now=timezone.now())
         return Response(DeterminationBody(row).data, status=201 if created else 200)

@@ -3,18 +3,25 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fsf.api.filters import choice, text, truth
 from fsf.api.paging import InOrder
 from fsf.api.problems import answers
+from fsf.api.reach import whole
 from thresholds.models import Forecast
 from thresholds.outlook import AXES
 
-FILTERS = {"level": "level__key", "family": "family__iexact", "axis": "axis"}
+FILTERS = {
+    "level": text("level__key", "key"),
+    "family": text("family__iexact", "in upper or lower case"),
+    "axis": choice("axis", AXES),
+    "crosses": truth("crosses", "a line is reached before its plan would be ready"),
+}
 PLACE = {"oneOf": [{"type": "string", "format": "date"}, {"type": "number"}]}
 NO_DAYS = "null by compute, which knows no days"
 
@@ -123,17 +130,13 @@ class Forecasts(ListAPIView[Forecast]):
     filters = FILTERS
 
     def get_queryset(self) -> QuerySet[Forecast]:
-        wanted = {FILTERS[name]: value for name, value in self.request.query_params.items() if name in FILTERS}
-        return Forecast.objects.select_related("level", "evaluation").filter(**wanted)
+        return Forecast.objects.select_related("level", "evaluation")
 
     @extend_schema(
-        parameters=[OpenApiParameter("level", str), OpenApiParameter("family", str), OpenApiParameter("axis", str, enum=AXES)],
-        responses={200: ForecastOfLevel(many=True), **answers(400)},
+        responses={200: ForecastOfLevel(many=True), **answers(400, 403)},
         tags=["forecasts"],
     )
     def get(self, request: Request, *args: object, **kwargs: object) -> Response:
         """When each family may reach the lines of each level by date and by effective compute, or why that cannot be said yet."""
-        axis = request.query_params.get("axis", AXES[0])
-        if axis not in AXES:
-            raise serializers.ValidationError({"axis": f"There is no axis '{axis}'; use one of {', '.join(AXES)}."})
+        whole(request, "Forecasts are")
         return super().get(request, *args, **kwargs)

@@ -5,11 +5,14 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from alerts.models import Alert
+from fsf.api.conditional import NEVER
+
+AT_ONCE = {"Cache-Control": NEVER}
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers."""
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok"}, headers=AT_ONCE)
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
@@ -22,4 +25,4 @@ def readyz(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"status": "unavailable", "detail": "The database does not answer."}, status=503)
     if waiting:
         return JsonResponse({"status": "unavailable", "detail": f"{waiting} migrations wait; run manage.py migrate."}, status=503)
-    return JsonResponse({"status": "ok", "dead_alerts": dead}, status=200)
+    return JsonResponse({"status": "ok", "dead_alerts": dead}, headers=AT_ONCE)

@@ -11,7 +11,7 @@ from thresholds.models import CapabilityLevel, Determination
 
 
 class Strict(serializers.Serializer[Any]):
-    """A body whose misspelt fields are refused instead of being left out; no field of one is true or false."""
+    """A body whose misspelt fields are refused instead of being left out; no field of one is true or false, and a text is a text."""
 
     def to_internal_value(self, data: Any) -> Any:
         given = data if isinstance(data, dict) else {}
@@ -20,11 +20,23 @@ class Strict(serializers.Serializer[Any]):
             for name, value in given.items()
             if isinstance(value, bool)
         }
+        faults |= {
+            name: exceptions.ErrorDetail("It must be a text.", "invalid")
+            for name, value in given.items()
+            if name not in faults and not _fits(self.fields.get(name), value)
+        }
         unknown = sorted(given.keys() - self.fields.keys())
         faults |= {name: exceptions.ErrorDetail(f"There is no field '{name}' here.", "unknown_field") for name in unknown}
         if faults:
             raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
+
+
+def _fits(its: Any, value: Any) -> bool:
+    """Whether a text, or a list of texts, is one: DRF would take a number for a text."""
+    if isinstance(its, serializers.ListField) and isinstance(value, list):
+        return all(_fits(its.child, each) for each in value)
+    return value is None or isinstance(value, str) or not isinstance(its, serializers.CharField)
 
 
 class FaultShape(serializers.Serializer[Any]):
@@ -36,11 +48,12 @@ class FaultShape(serializers.Serializer[Any]):
 class ProblemShape(serializers.Serializer[Any]):
     """RFC 9457 problem details."""
 
-    type = serializers.URLField()
+    type = serializers.URLField(help_text="the page that explains the code")
     title = serializers.CharField()
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
+    request_id = serializers.CharField(help_text="as in the X-Request-ID of the answer, and in our log")
     errors = FaultShape(many=True, required=False)  # type: ignore[assignment]  # DRF's own errors are never read here
 
 
@@ -77,6 +90,9 @@ class MeasurementShape(serializers.Serializer[Any]):
     ci_level = serializers.FloatField(required=False)
     tasks = TaskShape(many=True, required=False, allow_null=True)
     reason = serializers.CharField(required=False, help_text="why there is no value")
+    direction = serializers.ChoiceField(
+        ["higher", "lower"], required=False, allow_null=True, help_text="which way is more capable; refused where the evaluation differs"
+    )
 
 
 @extend_schema_field({"type": ["integer", "string"]})
@@ -100,6 +116,9 @@ class RunBody(serializers.Serializer[Any]):
     provenance = serializers.DictField(required=False)
     relationship = serializers.ChoiceField(["first_party", "third_party"], required=False)
     supersedes = RunName(required=False, allow_null=True, help_text="id or ref of the newest run of this identity, which this one corrects")
+    heartbeat_seconds = serializers.IntegerField(
+        required=False, allow_null=True, min_value=5, max_value=86_400, help_text="how often a started run says that it lives"
+    )
 
 
 class MovedShape(serializers.Serializer[Any]):
@@ -149,16 +168,17 @@ class CrossingShape(serializers.Serializer[Any]):
 
 
 class CrisisLink(serializers.Serializer[Any]):
-    ref = serializers.CharField()
-    url = serializers.URLField()
+    ref = serializers.CharField(allow_null=True, help_text="null in a dry run that would open it")
+    url = serializers.URLField(allow_null=True)
     opened = serializers.BooleanField(help_text="false where a live crisis was joined")
 
 
 class RunReply(serializers.Serializer[Any]):
     """What a post caused."""
 
-    id = serializers.IntegerField()
-    ref = serializers.CharField()
+    id = serializers.IntegerField(allow_null=True, help_text="null in a dry run that would store it")
+    ref = serializers.CharField(allow_null=True)
+    dry_run = serializers.BooleanField(required=False, help_text="true where nothing was stored; left out otherwise")
     replayed = serializers.BooleanField()
     status = serializers.CharField()
     complete = serializers.BooleanField()
@@ -206,10 +226,26 @@ class ResultShape(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
+class HeartbeatShape(serializers.Serializer[Any]):
+    """What a started run said last of how far it is."""
+
+    every = serializers.IntegerField(allow_null=True, help_text="seconds between signs, as declared")
+    seen = serializers.DateTimeField(help_text="the last sign, by the server's clock")
+    due = serializers.DateTimeField(allow_null=True, help_text="lost if nothing is heard until then; null once it is waited for no more")
+    lost = serializers.DateTimeField(allow_null=True, help_text="when it was given up")
+    planned = serializers.IntegerField(allow_null=True)
+    completed = serializers.IntegerField(allow_null=True)
+    scored = serializers.IntegerField(allow_null=True)
+    errored = serializers.IntegerField(allow_null=True)
+    tokens = serializers.IntegerField(allow_null=True)
+    cost = serializers.FloatField(allow_null=True, help_text="US dollars")
+
+
 class RunDetail(RunShape):
     results = ResultShape(many=True)
     elicitation = serializers.DictField()
     provenance = serializers.DictField()
+    heartbeat = HeartbeatShape(allow_null=True, default=None, help_text="of a run that was started; null for any other")
     reply = RunReply(source="receipt.reply", allow_null=True, default=None)
 
 

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from fsf.api import (
     assessments,
     backtests,
+    batches,
     catalogue,
     coverage,
     crises,
@@ -15,16 +16,23 @@ from fsf.api import (
     forecasts,
     frameworks,
     gate,
+    imports,
+    lifecycle,
     openapi,
-    problems,
+    problem_pages,
     runs,
+    tokens,
 )
 
 app_name = "api"
 schemes = (openapi.BearerScheme,)  # found by drf-spectacular once imported
 urlpatterns = [
     path("runs/", runs.Runs.as_view(), name="runs"),
+    path("runs/batch/", batches.RunsBatch.as_view(), name="runs-batch"),
+    path("imports/", imports.Imports.as_view(), name="imports"),
     path("runs/<int:pk>/", runs.Run.as_view(), name="run"),
+    path("runs/<int:pk>/heartbeat/", lifecycle.Heartbeat.as_view(), name="run-heartbeat"),
+    path("runs/<int:pk>/finish/", lifecycle.Finish.as_view(), name="run-finish"),
     path("models/", catalogue.Models.as_view(), name="models"),
     path("checkpoints/", catalogue.Checkpoints.as_view(), name="checkpoints"),
     path("checkpoints/<path:slug>/", catalogue.OneCheckpoint.as_view(), name="checkpoint"),
@@ -46,7 +54,12 @@ urlpatterns = [
     path("crises/<int:pk>/", crises.OneCrisis.as_view(), name="crisis"),
     path("determinations/", determinations.Determinations.as_view(), name="determinations"),
     path("gate/", gate.Gate.as_view(), name="gate"),
-    path("problems/", problems.Problems.as_view(), name="problems"),
+    path("tokens/", tokens.Tokens.as_view(), name="tokens"),
+    path("tokens/self/", tokens.Myself.as_view(), name="token-self"),
+    path("tokens/<str:key>/rotate/", tokens.Rotate.as_view(), name="token-rotate"),
+    path("tokens/<str:key>/revoke/", tokens.Revoke.as_view(), name="token-revoke"),
+    path("problems/", problem_pages.Problems.as_view(), name="problems"),
+    path("problems/<str:code>/", problem_pages.OneProblem.as_view(), name="problem"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),
 ]

@@ -79,4 +79,5 @@ def facts_of(counts: dict[str, int], attention: list[LevelStatus], drawn: Drawn,
         judged=counts["judged"],
         stale=counts["stale"],
         differing=counts["differing"],
+        lost=counts["lost"],
     )

@@ -28,6 +28,7 @@ def _navigation(request: HttpRequest) -> list[Link]:
         Link("Levels", reverse("web:level-list"), page.startswith(("level", "framework", "evaluation"))),
         Link("Coverage", reverse("web:coverage"), page == "coverage"),
         Link("Crises", reverse("web:crisis-list"), page.startswith("crisis"), open_crises),
+        Link("Tokens", reverse("web:token-list"), page.startswith("token")),
         Link("API", API_DOCS, current=False),
     ]
 

@@ -44,6 +44,11 @@ JOB: dict[str, Look] = {
     "failed": Look("alert", "alert", "Failed"),
 }
 
+RUN: dict[str, Look] = {
+    "running": Look("watch", "progress", "Running"),
+    "lost": Look("alert", "alert", "Lost"),
+}
+
 UPDATE: dict[str, Look] = {
     "crossing": Look("alert", "alert", "Line reached"),
     "state": Look("none", "flag", "State"),
@@ -78,7 +83,7 @@ GRADE = {
     "confirmed": "confirmed",
 }
 
-_KINDS = {"level": LEVEL, "crisis": CRISIS, "item": ITEM, "job": JOB, "update": UPDATE, "reported": REPORTED}
+_KINDS = {"level": LEVEL, "crisis": CRISIS, "item": ITEM, "job": JOB, "run": RUN, "update": UPDATE, "reported": REPORTED}
 
 
 def look(kind: str, state: str) -> Look:

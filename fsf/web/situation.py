@@ -38,6 +38,7 @@ class Facts:
     judged: int = 0
     stale: int = 0
     differing: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def _others(facts: Facts) -> list[str]:
             (unresolved, f"{counted(unresolved, 'level')} not ruled out"),
             (crises, f"{counted(crises, 'further crisis', 'further crises')} open"),
             (facts.differing, f"{counted(facts.differing, 'level')} read differently by the lab itself"),
+            (facts.lost, f"{counted(facts.lost, 'run')} lost without a result"),
             (facts.stale, f"{facts.stale} of {counted(facts.judged, 'judgement')} past the re-test date"),
         )
         if count > 0

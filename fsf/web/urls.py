@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
 from fsf.web.forms import SignInForm
-from fsf.web.views import account, backtests, checkpoints, coverage, crises, evaluations, frameworks, levels, overview
+from fsf.web.views import account, backtests, checkpoints, coverage, crises, evaluations, frameworks, levels, overview, tokens
 
 app_name = "web"
 urlpatterns = [
@@ -16,6 +16,10 @@ urlpatterns = [
     ),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("account/password/", account.PasswordChange.as_view(), name="password"),
+    path("tokens/", tokens.token_list, name="token-list"),
+    path("tokens/new/", tokens.token_new, name="token-new"),
+    path("tokens/<str:key>/rotate/", tokens.token_rotate, name="token-rotate"),
+    path("tokens/<str:key>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("levels/", levels.level_list, name="level-list"),
     path("levels/<str:key>/", levels.level_detail, name="level-detail"),
     re_path(r"^levels/(?P<key>[^/]+)/results\.(?P<form>csv|json)$", levels.level_results, name="level-results"),

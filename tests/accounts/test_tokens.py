@@ -1,10 +1,13 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from accounts.models import ApiToken, ServiceAccount
-from accounts.roles import Kind, Refused, Role
-from accounts.tokens import SCOPES, InvalidToken, _checksum, issue, revoke, verify
+from accounts.models import ApiToken, ServiceAccount, User
+from accounts.networks import address_of
+from accounts.roles import Actor, Kind, NotAllowed, Reach, Refused, Role
+from accounts.tokens import SCOPES, Grant, InvalidToken, TooManyTokens, _checksum, issue, issue_grant, revoke, revoke_family, verify
+from tests.conftest import on_postgres
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +28,7 @@ def signed(body):
 
 def test_a_token_is_known_by_its_text(token, now):
     row, text = token
-    assert verify(text=text, now=now) == row
+    assert verify(text=text, now=now).key == row.key
     assert text.startswith(f"fsf_dev_{row.key}_")
 
 
@@ -36,7 +39,7 @@ def test_neither_the_secret_nor_the_text_is_stored(token):
 
 
 def test_two_tokens_never_look_alike(nightly, now):
-    made = [issue(account=nightly, scopes=["read"], now=now)[1] for _ in range(20)]
+    made = [issue(account=nightly, scopes=["read"], now=now, purpose=f"number {number}")[1] for number in range(20)]
     assert len({text.split("_")[3] for text in made}) == 20
 
 
@@ -120,8 +123,8 @@ def test_the_newest_pepper_makes_tokens_and_older_ones_still_verify(token, night
     settings.TOKEN_PEPPERS = {**settings.TOKEN_PEPPERS, 2: "newer"}
     row, text = issue(account=nightly, scopes=["read"], now=now)
     assert row.pepper == 2
-    assert verify(text=text, now=now) == row
-    assert verify(text=token[1], now=now) == token[0]
+    assert verify(text=text, now=now).key == row.key
+    assert verify(text=token[1], now=now).key == token[0].key
 
 
 @pytest.mark.parametrize("scopes", [[], ["admin"], ["runs:write", "everything"], [""]])
@@ -161,3 +164,147 @@ def test_people_and_service_accounts_act_as_what_they_are(ada, nightly):
     ada.is_active = False
     assert ada.as_actor().role is None
     assert (service.kind, service.id, service.role) == (Kind.SERVICE, nightly.pk, None)
+
+
+@pytest.fixture
+def limited(nightly, now):
+    reach = Reach(frozenset({"aurora"}), frozenset({"ctf"}))
+    grant = Grant(frozenset({"read"}), "limited", reach, ("10.20.0.0/16", "::ffff:192.0.2.0/120"))
+    return issue_grant(owner=nightly, grant=grant, now=now)
+
+
+def test_a_token_proves_who_acts_and_how_far(limited, nightly, now):
+    row, text = limited
+    bearer = verify(text=text, now=now, address=address_of("10.20.1.1"))
+    actor = Actor(Kind.SERVICE, "nightly", nightly.pk, None, Reach(frozenset({"aurora"}), frozenset({"ctf"})), row.key)
+    assert (bearer.actor, bearer.scopes, bearer.expires, str(bearer)) == (actor, {"read"}, row.expires, str(row))
+
+
+@pytest.mark.parametrize("address", ["10.21.1.1", "2001:db8::1", "", "192.0.3.1"])
+def test_from_elsewhere_a_token_is_refused_and_not_taken_as_used(limited, now, address):
+    with pytest.raises(NotAllowed, match="may not be used from"):
+        verify(text=limited[1], now=now, address=address_of(address))
+    limited[0].refresh_from_db()
+    assert limited[0].last_used is None
+
+
+@pytest.mark.parametrize("address", ["10.20.255.255", "192.0.2.9", "::ffff:10.20.0.1"])
+def test_from_its_networks_a_token_is_used(limited, now, address):
+    assert verify(text=limited[1], now=now, address=address_of(address)).key == limited[0].key
+
+
+def test_verifying_takes_one_query_and_one_more_where_a_minute_has_passed(limited, now, ada, django_assert_num_queries):
+    home = address_of("10.20.0.1")
+    _, text = issue(account=ada, scopes=["read"], now=now)
+    with django_assert_num_queries(4):
+        verify(text=limited[1], now=now, address=home)
+        verify(text=text, now=now)
+    with django_assert_num_queries(2):
+        verify(text=limited[1], now=now, address=home)
+        verify(text=text, now=now)
+
+
+def test_a_wrong_secret_takes_as_many_queries_and_hashes_as_an_unknown_key(token, now, monkeypatch, django_assert_num_queries):
+    row, text = token
+    hashed = []
+    monkeypatch.setattr("accounts.tokens._hash", lambda secret, pepper: hashed.append((secret, pepper)) or "f" * 64)
+    secret = text.split("_")[3][:-7]
+    for key, other in ((row.key, "x" + secret[1:]), ("00000000", secret)):
+        with django_assert_num_queries(1), pytest.raises(InvalidToken, match="not known"):
+            verify(text=signed(f"fsf_dev_{key}_{other}"), now=now)
+    assert [pepper for _, pepper in hashed] == [1, 1]
+
+
+def test_a_persons_token_acts_as_the_person(ada, now):
+    row, text = issue(account=ada, scopes=["read", "runs:write"], now=now)
+    bearer = verify(text=text, now=now)
+    assert bearer.actor == Actor(Kind.PERSON, "Ada Safety", ada.pk, Role.SAFETY_LEAD, token=row.key)
+    assert bearer.scopes == {"read", "runs:write"}
+
+
+def test_the_tokens_of_a_person_who_is_switched_off_are_dead_at_once(ada, now):
+    _, text = issue(account=ada, scopes=["read"], now=now)
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    with pytest.raises(InvalidToken, match="revoked"):
+        verify(text=text, now=now)
+
+
+def test_a_role_that_was_taken_away_takes_its_scopes_from_the_tokens(ada, now):
+    _, text = issue(account=ada, scopes=["read", "runs:write", "tokens:write"], now=now)
+    User.objects.filter(pk=ada.pk).update(role=Role.AUDITOR)
+    assert verify(text=text, now=now).scopes == {"read"}
+
+
+def test_a_third_token_for_the_same_purpose_is_refused_with_the_keys_of_the_two(nightly, now):
+    first, second = (issue(account=nightly, scopes=["read"], now=now)[0] for _ in range(2))
+    with pytest.raises(TooManyTokens, match=f"{second} and {first}; revoke one"):
+        issue(account=nightly, scopes=["read"], now=now)
+    issue(account=nightly, scopes=["read"], now=now, purpose="another")
+    revoke(token=first, now=now)
+    assert issue(account=nightly, scopes=["read"], now=now)
+
+
+def test_expired_tokens_and_those_of_others_take_no_room(nightly, ada, now):
+    for _ in range(2):
+        issue(account=nightly, scopes=["read"], now=now, days=1)
+    assert issue(account=ada, scopes=["read"], now=now)
+    assert issue(account=nightly, scopes=["read"], now=now + dt.timedelta(days=1))
+
+
+def test_an_owner_has_no_more_than_fifty_live_tokens(nightly, now):
+    for number in range(50):
+        issue(account=nightly, scopes=["read"], now=now, purpose=str(number))
+    with pytest.raises(TooManyTokens, match="50 tokens of this owner"):
+        issue(account=nightly, scopes=["read"], now=now, purpose="51")
+
+
+@pytest.mark.parametrize("purpose", ["", "   ", "x" * 61])
+def test_a_token_says_what_it_is_for(nightly, now, purpose):
+    with pytest.raises(Refused, match="what the token is for"):
+        issue(account=nightly, scopes=["read"], now=now, purpose=purpose)
+
+
+def test_a_token_has_exactly_one_owner(nightly, ada, now):
+    row, _ = issue(account=nightly, scopes=["read"], now=now)
+    for owners in ({"person": ada}, {"account": None}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            ApiToken.objects.filter(pk=row.pk).update(**owners)
+
+
+def test_networks_are_kept_once_each_in_their_shortest_form(nightly, now):
+    grant = Grant(frozenset({"read"}), networks=("::ffff:10.0.0.0/104", "10.0.0.0/8", "2001:DB8:0::/32"))
+    row, _ = issue_grant(owner=nightly, grant=grant, now=now)
+    assert row.networks == ["10.0.0.0/8", "2001:db8::/32"]
+
+
+def test_a_list_of_networks_has_an_end(nightly, now):
+    with pytest.raises(Refused, match="at most 100"):
+        issue_grant(owner=nightly, grant=Grant(frozenset({"read"}), networks=tuple(f"10.0.0.{n}" for n in range(101))), now=now)
+
+
+def test_removing_a_pepper_ends_its_tokens_and_no_others(token, nightly, now, settings):
+    settings.TOKEN_PEPPERS = {**settings.TOKEN_PEPPERS, 2: "a-newer-pepper"}
+    _, newer = issue(account=nightly, scopes=["read"], now=now)
+    settings.TOKEN_PEPPERS = {2: "a-newer-pepper"}
+    assert verify(text=newer, now=now)
+    with pytest.raises(InvalidToken, match="not known"):
+        verify(text=token[1], now=now)
+
+
+def test_a_leak_ends_the_token_and_all_its_descendants(nightly, now):
+    made = [issue(account=nightly, scopes=["read"], now=now, purpose="root")[0]]
+    for number in range(3):
+        grant = Grant(frozenset({"read"}), f"generation {number}")
+        made.append(issue_grant(owner=nightly, grant=grant, now=now, parent=made[-1])[0])
+    other, _ = issue(account=nightly, scopes=["read"], now=now, purpose="other")
+    assert revoke_family(token=made[1], now=now) == sorted([made[2].key, made[3].key])
+    assert set(ApiToken.objects.filter(revoked__isnull=True)) == {made[0], other}
+
+
+@on_postgres
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_who_ask_at_once_two_get_a_token(nightly, now, at_once):
+    answers = at_once(lambda _: issue(account=nightly, scopes=["read"], now=now), range(8))
+    assert sorted(type(answer).__name__ for answer in answers) == ["TooManyTokens"] * 6 + ["tuple"] * 2
+    assert ApiToken.objects.count() == 2

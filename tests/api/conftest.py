@@ -11,6 +11,7 @@ from django.test import Client
 from accounts.roles import SYSTEM
 from accounts.tokens import SCOPES
 from evals.catalogue import register_checkpoint, register_model
+from tests.accounts.conftest import sqlite_file  # noqa: F401 - a fixture
 from tests.conftest import Pipeline
 
 OURS = {"accounts", "audit", "alerts", "evals", "thresholds", "mitigations", "crises", "gates"}
@@ -37,8 +38,9 @@ def problem(answer, status, code):
     """The body of a refusal, which has the form of every refusal."""
     body = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json"), body
-    assert body.keys() - {"errors"} == {"type", "title", "status", "code", "detail"}
-    assert (body["type"], body["status"], body["code"]) == (f"{settings.SITE_URL}/api/v1/problems/#{code}", status, code)
+    assert body.keys() - {"errors"} == {"type", "title", "status", "code", "detail", "request_id"}
+    assert (body["type"], body["status"], body["code"]) == (f"{settings.SITE_URL}/api/v1/problems/{code}/", status, code)
+    assert body["request_id"] == answer["X-Request-ID"]
     assert body["title"]
     assert body["detail"]
     return body

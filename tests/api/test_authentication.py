@@ -27,7 +27,13 @@ NEEDS = {
     ("GET", "forecasts/"): "read",
     ("GET", "crises/"): "read",
     ("GET", "crises/1/"): "read",
+    ("GET", "assessments/"): "read",
+    ("GET", "coverage/"): "read",
+    ("GET", "equivalences/"): "read",
     ("POST", "determinations/"): "determinations:write",
+    ("GET", "tokens/"): "tokens:write",
+    ("POST", "tokens/"): "tokens:write",
+    ("POST", "tokens/00000000/rotate/"): "tokens:write",
     ("GET", "gate/"): "gate:read",
     ("POST", "gate/"): "gate:read",
 }
@@ -46,7 +52,7 @@ def with_checksum(body):
 
 def not_let_in(answer):
     body = problem(answer, 401, "not_authenticated")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="fsf"'
+    assert answer["WWW-Authenticate"] in {'Bearer realm="fsf"', 'Bearer realm="fsf", error="invalid_token"'}
     return body["detail"]
 
 

@@ -56,7 +56,6 @@ ASKED = [
     ({"state": "alert", "checkpoint": "aurora-2"}, []),
     ({"level": "small-1.0.uplift"}, ["aurora-1", "aurora-2"]),
     ({"level": "uplift"}, []),
-    ({"state": "no such"}, []),
     ({"limit": 1}, ["aurora-1"]),
 ]
 

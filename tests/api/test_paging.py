@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from evals.models import FrontierModel
-from tests.api.conftest import problem
+from tests.api.conftest import faults, problem
 
 pytestmark = pytest.mark.django_db
 LISTS = ["models/", "checkpoints/", "evaluations/", "frameworks/", "levels/", "statuses/", "coverage/", "runs/", "crises/"]
@@ -77,19 +77,21 @@ def test_while_rows_are_added_none_is_read_twice_and_none_is_left_out(pipeline, 
     assert len(read) == (len(there) if path in NEWEST_FIRST else len(pipeline.get(path).json()["results"]))
 
 
-@pytest.mark.parametrize(
-    ("limit", "found"),
-    [("1", 1), ("2", 2), ("3", 3), ("500", 3), ("501", 3), ("0", 3), ("-1", 3), ("x", 3), ("", 3), ("1.5", 3), ("9" * 5000, 3), ("²", 3)],
-)
-def test_a_page_is_as_long_as_asked_for_where_that_can_be(pipeline, limit, found):
+@pytest.mark.parametrize(("limit", "found"), [("1", 1), ("2", 2), ("3", 3), ("500", 3)])
+def test_a_page_is_as_long_as_asked_for(pipeline, limit, found):
     for number in range(3):
         pipeline.send("models/", {"slug": f"m-{number}", "name": f"M {number}", "developer": "Northwind"})
     assert len(pipeline.get("models/", limit=limit).json()["results"]) == found
 
 
+@pytest.mark.parametrize("limit", ["501", "0", "-1", "x", "", "1.5", "9" * 5000, "²", "+1", "1_0"])
+def test_a_page_that_cannot_be_is_refused(pipeline, limit):
+    assert faults(pipeline.get("models/", limit=limit)) == [("/limit", "invalid")]
+
+
 def test_a_page_holds_500_rows_at_most(pipeline):
     FrontierModel.objects.bulk_create(FrontierModel(slug=f"m-{number}", name="M", developer="Northwind") for number in range(501))
-    assert [len(pipeline.get("models/", limit=limit).json()["results"]) for limit in (500, 10**6, 499)] == [500, 500, 499]
+    assert [len(pipeline.get("models/", limit=limit).json()["results"]) for limit in (500, 499)] == [500, 499]
     assert len(pipeline.get("models/").json()["results"]) == 100
 
 

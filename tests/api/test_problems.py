@@ -1,9 +1,14 @@
+from importlib import import_module
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.urls import get_resolver
 
-from fsf.api.problems import CODES
-from tests.api.conftest import nothing_stored, problem
+from accounts.roles import Refused
+from fsf.api.problems import CODES, KNOWN
+from tests.api.conftest import OURS, nothing_stored, problem
 from tests.conftest import run_body
 
 pytestmark = pytest.mark.django_db
@@ -12,6 +17,10 @@ BOTH = "GET, POST, HEAD, OPTIONS"
 METHODS = {
     "runs/": BOTH,
     "runs/1/": LISTS,
+    "runs/batch/": "POST, OPTIONS",
+    "runs/1/heartbeat/": "POST, OPTIONS",
+    "runs/1/finish/": "POST, OPTIONS",
+    "imports/": "POST, OPTIONS",
     "models/": BOTH,
     "checkpoints/": BOTH,
     "checkpoints/aurora-1/": LISTS,
@@ -33,7 +42,12 @@ METHODS = {
     "crises/1/": LISTS,
     "determinations/": "POST, OPTIONS",
     "gate/": BOTH,
+    "tokens/": BOTH,
+    "tokens/self/": LISTS,
+    "tokens/00000000/rotate/": "POST, OPTIONS",
+    "tokens/00000000/revoke/": "POST, OPTIONS",
     "problems/": LISTS,
+    "problems/invalid/": LISTS,
     "schema/": LISTS,
     "docs/": LISTS,
 }
@@ -135,3 +149,44 @@ def test_whatever_fails_on_the_way_nothing_is_stored_and_nothing_is_given_away(p
     assert answer.get("Retry-After") == said[2]
     assert str(fault) not in body["detail"]
     assert pipeline.run(3, 12).status_code == 201
+
+
+def test_every_code_has_a_page_of_its_own_for_programs_and_for_browsers(client):
+    for code, (status, title, what_to_do) in CODES.items():
+        where = f"/api/v1/problems/{code}/"
+        found = client.get(where).json()
+        assert found == {"code": code, "status": status, "title": title, "detail": what_to_do, "type": f"{settings.SITE_URL}{where}"}
+        page = client.get(where, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert f"<code>{code}</code>" in page.content.decode()
+    whole = client.get("/api/v1/problems/", headers={"accept": "text/html"}).content.decode()
+    assert all(f'id="{code}"' in whole for code in CODES)
+
+
+def test_there_is_no_page_of_a_code_that_there_is_not(client):
+    for accept in ("application/json", "text/html"):
+        problem(client.get("/api/v1/problems/none/", headers={"accept": accept}), 404, "not_found")
+
+
+def kinds_of(kind):
+    return [kind, *(deeper for each in kind.__subclasses__() for deeper in kinds_of(each))]
+
+
+def test_every_refusal_there_is_has_a_code():
+    ours = [*OURS, "fsf"]
+    for module in [each for app in ours for each in (Path(settings.BASE_DIR) / app).rglob("*.py") if "(Refused)" in each.read_text()]:
+        import_module(".".join(module.relative_to(settings.BASE_DIR).with_suffix("").parts))
+    found = kinds_of(Refused)
+    assert len(found) > 10
+    for kind in found:
+        code = next(code for known, code in KNOWN if issubclass(kind, known))
+        assert 400 <= CODES[code][0] < 500, kind
+
+
+def test_every_code_is_used_and_every_use_is_a_code():
+    mapped = {code for _, code in KNOWN}
+    assert mapped <= CODES.keys()
+    assert CODES.keys() - mapped - {"unexpected", "bad_address"} - set(BY_HAND) == set()
+
+
+BY_HAND = ("import_refused",)  # a report of its own says it

@@ -36,7 +36,6 @@ ASKED = [
     ({"evaluation": "ctf"}, ["3", "2", "1"]),
     ({"evaluation": "ctf@1"}, []),
     ({"checkpoint": "no such"}, []),
-    ({"status": ""}, []),
     ({"limit": "2"}, ["3", "2"]),
     ({"checkpoint": "' OR 1=1 --"}, []),
 ]

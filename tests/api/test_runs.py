@@ -83,6 +83,28 @@ def test_other_content_under_the_same_identity_is_refused_with_the_place_of_the_
     assert EvalResult.objects.get().solved == 3
 
 
+def test_a_dry_run_stores_nothing_and_says_what_would_happen(pipeline, small, aurora, ada):
+    with nothing_stored():
+        answer = pipeline.send("runs/?dry_run=true", run_body(3, 12))
+    reply = answer.json()
+    assert (answer.status_code, "Location" in answer, reply["id"], reply["dry_run"]) == (200, False, None, True)
+    assert [verdict["state"] for verdict in reply["verdicts"]] == ["alert", "alert"]
+    assert pipeline.send("runs/?dry_run=false", run_body(3, 12)).status_code == 201
+
+
+@pytest.mark.parametrize(("query", "pointer"), [("dry_run=yes", "/dry_run"), ("dry_run=", "/dry_run"), ("dryrun=true", "/dryrun")])
+def test_a_dry_run_that_is_misspelt_stores_nothing(pipeline, small, aurora, query, pointer):
+    with nothing_stored():
+        assert faults(pipeline.send(f"runs/?{query}", run_body(3, 12))) == [(pointer, "invalid")]
+
+
+def test_the_end_of_a_run_needs_not_name_its_start(pipeline, small, aurora):
+    begun = pipeline.run(status="started").json()["id"]
+    ended = pipeline.run(0, 500)
+    assert (ended.status_code, EvalRun.objects.get(pk=ended.json()["id"]).supersedes_id) == (201, begun)
+    problem(pipeline.run(1, 500), 409, "content_differs")
+
+
 @pytest.mark.parametrize("named", [lambda run: run["id"], lambda run: run["ref"], lambda run: str(run["id"])])
 def test_a_correction_names_the_run_it_supersedes(pipeline, small, aurora, named):
     first = pipeline.run(3, 12).json()

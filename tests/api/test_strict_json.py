@@ -29,6 +29,7 @@ UNREADABLE = {
     "minus Infinity": b'{"a": -Infinity}',
     "a number beyond all doubles": b'{"a": 1e999}',
     "a number of 5000 digits": b'{"a": ' + b"9" * 5000 + b"}",
+    "a number of 310 digits": b'{"a": ' + b"9" * 310 + b"}",
     "a NUL in a text": b'{"a": "x\\u0000"}',
     "a NUL in a name": b'{"a\\u0000": 1}',
     "a NUL deep inside": b'{"a": [{"b": ["\\u0000"]}]}',
@@ -101,7 +102,7 @@ def test_the_refusal_says_what_is_wrong(raw, said):
 def test_a_body_of_a_mebibyte_is_read_and_one_byte_more_is_not(pipeline, small, aurora, settings):
     raw = json.dumps(run_body(3, 12)).encode()
     with nothing_stored():
-        body = problem(pipeline.send("runs/", raw.ljust(1_048_577)), 400, "not_json")
+        body = problem(pipeline.send("runs/", raw.ljust(1_048_577)), 413, "too_large")
     assert "1048576 bytes" in body["detail"]
     assert pipeline.send("runs/", raw.ljust(1_048_576)).status_code == 201
 

@@ -31,8 +31,8 @@ for number in range(200):
     model = register_model(slug=f"aurora-{number}", name=f"Aurora {number}", developer="Northwind", actor=SYSTEM, now=now)
     register_checkpoint(model=model, fields={"slug": f"aurora-{number}", "name": f"Aurora {number}"}, actor=SYSTEM, now=now)
 register_checkpoint(model=model, fields={"slug": "fsfdemo/novice", "name": "Demo"}, actor=SYSTEM, now=now)
-sums = {"slug": "sums", "version": "1", "name": "Sums", "unit": "proportion", "direction": "higher", "metric": "match/match/mean/accuracy"}
-register_evaluation(fields=sums, actor=SYSTEM, now=now)
+simple = {"slug": "simple", "version": "1", "name": "Simple", "unit": "proportion", "direction": "higher"}
+register_evaluation(fields={**simple, "metric": "solved/solved/mean/accuracy"}, actor=SYSTEM, now=now)
 account = ServiceAccount.objects.create(name="nightly", created=now)
 for scopes in (SCOPES, ["runs:write"]):
     print("TOKEN", issue(account=account, scopes=scopes, now=now)[1])

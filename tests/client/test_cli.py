@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -38,7 +41,7 @@ def test_a_start_and_a_finish(fsf, write, body):
     names = ["--producer", "nightly", "--external-id", run["external_id"], "--checkpoint", run["checkpoint"], "--evaluation", "ctf@1"]
     assert fsf("run", "start", *names)[0] == 0
     code, out, _ = fsf("run", "finish", path)
-    assert (code, " superseded" in out) == (0, True)
+    assert (code, " created" in out) == (0, True)
 
 
 def test_a_cancelled_run_is_finished_without_a_file(fsf, body, server):
@@ -149,3 +152,48 @@ def test_the_outbox_forgets_only_what_is_refused_and_only_when_sure(fsf, client,
 def test_shells_can_complete_commands(fsf):
     code, out, _ = fsf(_FSF_COMPLETE="bash_complete", COMP_WORDS="fsf ga", COMP_CWORD="1")
     assert (code, out.strip()) == (0, "plain,gate")
+
+
+def test_a_reader_that_has_read_enough_changes_no_exit_code(fsf, write, body, server, tmp_path):
+    path = write("runs.ndjson", [body(0) for _ in range(5)])
+    env = {
+        **os.environ,
+        "FSF_URL": server.url,
+        "FSF_TOKEN": server.token,
+        "PYTHONPATH": str(ROOT / "client"),
+        "FSF_OUTBOX": str(tmp_path / "o"),
+    }
+    command = f'set -o pipefail; "{sys.executable}" -m fsf_client run post "{path}" | head -n 1'
+    done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+
+
+def test_a_dry_run_says_so_and_stores_nothing(fsf, write, body, server):
+    run = body(20)
+    code, out, _ = fsf("run", "post", "--dry-run", write("run.json", run))
+    assert (code, out.splitlines()[0], "CRITICAL reached" in out) == (0, "Dry run, nothing is stored: the run would be created", True)
+    code, out, _ = fsf("import", "--dry-run", write("run.json", run))
+    assert (code, out.splitlines()[0]) == (0, "Dry run: nothing is stored.")
+    assert server.rows(run["checkpoint"]) == []
+
+
+def test_a_heartbeat_from_a_shell(fsf, body):
+    run = body()
+    names = ["--producer", "nightly", "--external-id", run["external_id"], "--checkpoint", run["checkpoint"], "--evaluation", "ctf@1"]
+    ref = json.loads(fsf("run", "start", *names, "--planned", "24", "--every", "600", "--json")[1])["ref"]
+    assert fsf("run", "heartbeat", ref, "--completed", "12") == (0, "", "")
+    fsf("run", "finish", "--status", "cancelled", *names)
+    code, _, err = fsf("run", "heartbeat", ref)
+    assert (code, f"took no note of {ref}" in err) == (4, True)
+    assert fsf("run", "heartbeat", "twelve")[0] == 2
+
+
+def test_many_runs_are_told_by_their_counts(fsf, write, body):
+    code, out, err = fsf("run", "post", write("runs.ndjson", [body(0) for _ in range(30)] + [body(0, checkpoint="aurora-x")]))
+    assert (code, out.split(), err.count("Refused")) == (1, ["Outcome", "Runs", "created", "30", "refused", "1"], 1)
+
+
+def test_a_command_that_is_misspelt_is_guessed(fsf):
+    code, _, err = fsf("imprt", "x")
+    assert (code, "Did you mean 'import'?" in err) == (2, True)
+    assert fsf("run", "post", "nowhere.json")[2] == "nowhere.json: No such file or directory\n"

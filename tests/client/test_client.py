@@ -51,7 +51,7 @@ def test_a_started_run_is_finished(client, body, server):
     run = body(3)
     started = client.start_run(run)
     receipt = client.finish_run(started, measurements=run["measurements"])
-    assert (started.receipt.reply["status"], receipt.outcome, receipt.reply["status"]) == ("started", "superseded", "success")
+    assert (started.receipt.reply["status"], receipt.outcome, receipt.reply["status"]) == ("started", "created", "success")
     assert [row["status"] for row in server.rows(run["checkpoint"])] == ["success", "started"]
 
 
@@ -62,11 +62,34 @@ def test_a_finish_does_not_replace_another_result(client, body):
         client.finish_run(run, measurements=[{"metric": "solved", "solved": 4, "total": 20}])
 
 
-def test_a_finish_that_may_not_read_says_so(client, body, server, outbox):
+def test_a_finish_needs_no_leave_to_read(client, body, server, outbox):
     run = body(3)
     client.start_run(run)
-    with Client(server.url, server.write_only, outbox=outbox) as blind, pytest.raises(Refused, match="needs the scope 'read'"):
-        blind.finish_run(run)
+    with Client(server.url, server.write_only, outbox=outbox) as blind:
+        assert blind.finish_run(run).outcome == "created"
+
+
+def test_a_dry_run_is_judged_and_stores_nothing(client, body, server, outbox):
+    run = body(20)
+    receipt = client.post_run(run, dry_run=True)
+    assert (receipt.outcome, receipt.ref, receipt.crossings[0]["kind"]) == ("created", "", "critical")
+    assert (server.rows(run["checkpoint"]), outbox.exists()) == ([], False)
+
+
+def test_many_runs_go_in_one_request_and_each_has_its_outcome(client, body, server):
+    runs = [body(0), body(0, checkpoint="aurora-x"), body(1)]
+    first, refused, third = client.post_runs(runs)
+    assert (first.outcome, refused.code, third.outcome) == ("created", "invalid", "created")
+    assert [each.outcome for each in client.post_runs([runs[0], runs[2]])] == ["replayed", "replayed"]
+    changed = {**runs[0], "measurements": [{"metric": "solved", "solved": 2, "total": 20}]}
+    assert [getattr(each, "code", "") for each in client.post_runs([changed])] == ["content_differs"]
+    assert [each.outcome for each in client.post_runs([changed], correct="newest")] == ["superseded"]
+
+
+def test_many_runs_are_kept_while_the_server_is_away(body, nowhere, outbox):
+    with Client(nowhere, "token", outbox=outbox, patience=0) as offline:
+        assert [each.outcome for each in offline.post_runs([body(), body()])] == ["queued", "queued"]
+    assert len(list(Outbox(outbox).entries())) == 2
 
 
 def test_a_start_that_comes_after_the_result_is_overtaken(client, body, server):
@@ -76,9 +99,12 @@ def test_a_start_that_comes_after_the_result_is_overtaken(client, body, server):
     assert [row["status"] for row in server.rows(run["checkpoint"])] == ["success"]
 
 
-def test_a_heartbeat_never_raises(client, body, nowhere, outbox):
-    started = client.start_run(body())
-    client.heartbeat(started, completed=1, planned=20)
+def test_a_heartbeat_says_how_far_a_run_is_and_never_raises(client, body, nowhere, outbox):
+    run = body(3)
+    started = client.start_run(run)
+    assert client.heartbeat(started, completed=1, planned=20, tokens=5000)
+    client.finish_run(run)
+    assert not client.heartbeat(started, completed=2)
     assert not Client(nowhere, "x", outbox=outbox, patience=0).heartbeat(started, completed=1)
 
 

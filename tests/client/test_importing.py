@@ -1,12 +1,17 @@
 import json
 import os
+import shutil
 import time
+from collections import Counter
 
 import pytest
 
-from fsf_client import Client, Names, Unreachable
-from fsf_client.pushing import Ledger, logs_in, push_files
-from fsf_client.reading import NoReader, Unreadable, bodies, runs_in
+from bench.servers import ROOT
+from fsf_client import Client, Names, Refused, Unreachable
+from fsf_client.pushing import Ledger, logs_in, plan_push, push_files
+from fsf_client.reading import Unreadable, bodies
+
+INSPECT = ROOT / "tests" / "fixtures" / "inspect"
 
 
 @pytest.fixture
@@ -72,23 +77,18 @@ def test_an_unreadable_line_is_told_by_its_number():
         list(bodies(b'{"a": 1}\n{"a": NaN}\n', "here"))
 
 
-def test_a_log_that_nothing_here_reads_is_never_silently_left_out(client, logs, monkeypatch):
-    monkeypatch.setattr("fsf_client.reading.IMPORTERS", ("fsf_client.not_there",) * 2)
-    (logs / "a.eval").write_bytes(b"PK\x03\x04")
-    assert [each.outcome for each in client.import_files([logs])] == ["unreadable"]
-    with pytest.raises(NoReader, match="Install the server's package"):
-        list(runs_in(logs / "a.eval", Names()))
-
-
-def test_what_no_importer_knows_is_skipped_in_a_folder_and_told_where_it_was_named(client, logs):
-    path = put(logs / "other.json", {"hello": 1})
+def test_what_is_no_known_format_is_skipped_in_a_folder_and_told_where_it_was_named(client, logs):
+    path = logs / "other.json"
+    path.write_text(json.dumps({"hello": 1}, indent=1))
     assert [each.outcome for each in client.import_files([logs])] == ["skipped"]
     assert [each.outcome for each in client.import_files([path])] == ["unreadable"]
 
 
-def pushed(client, logs, state):
-    ledger = Ledger.of(state, client.url, logs, Names())
-    return {path.name: [each.outcome for each in done] for path, done in push_files(client, logs_in(logs), ledger, Names())}
+def pushed(client, logs, state, names=Names()):  # noqa: B008 - frozen
+    ledger = Ledger.of(state, client.url, logs, names)
+    push = plan_push(logs_in(logs), ledger)
+    done = [each for answer in push_files(client.uploads(), push, ledger, names) for each in answer]
+    return {path.name: [] for path in logs_in(logs)} | {each.path.name: [each.outcome] for each in done}
 
 
 def test_push_sends_what_is_new_or_changed_and_nothing_else(client, logs, body, tmp_path):
@@ -99,7 +99,7 @@ def test_push_sends_what_is_new_or_changed_and_nothing_else(client, logs, body, 
     assert pushed(client, logs, tmp_path) == {"a.json": [], "b.json": ["created"]}
     put(logs / "a.json", first, age=5)  # touched, not changed
     assert pushed(client, logs, tmp_path) == {"a.json": [], "b.json": []}
-    put(logs / "a.json", {**first, "provenance": {"rescored": True}}, age=4)
+    put(logs / "a.json", {**first, "measurements": [{"metric": "solved", "solved": 3, "total": 20}]}, age=4)
     assert pushed(client, logs, tmp_path) == {"a.json": ["superseded"], "b.json": []}
 
 
@@ -108,6 +108,40 @@ def test_push_looks_again_at_what_failed_and_at_what_was_unfinished(client, logs
     put(logs / "b.json", {**body(), "status": "started", "measurements": []})
     assert pushed(client, logs, tmp_path) == {"a.json": ["refused"], "b.json": ["created"]}
     assert pushed(client, logs, tmp_path) == {"a.json": ["refused"], "b.json": ["replayed"]}
+
+
+def test_what_a_rescored_log_says_stands_in_whatever_order_the_logs_come(client, server, body):
+    names = Names(checkpoint=body()["checkpoint"], attested_by="Ben")
+    done = [client.uploads().upload(INSPECT / f"{name}.eval", names)[0] for name in ("limited", "rescored", "limited", "rescored")]
+    assert [each.outcome for each in done] == ["created", "superseded", "replayed", "replayed"]
+    assert [(row["planned"], row["scored"]) for row in server.rows(names.checkpoint)] == [(4, 2), (4, 4)]
+
+
+def test_a_dry_run_stores_nothing(client, write, body, server):
+    run = body(0)
+    assert [each.outcome for each in client.import_files([write("run.json", run)], dry_run=True)] == ["created"]
+    assert server.rows(run["checkpoint"]) == []
+
+
+def test_many_logs_at_once_are_answered_in_their_order(client, logs, body):
+    for number in range(40):
+        shutil.copy(INSPECT / "edited.eval", logs / f"{number:02d}.eval")
+        os.utime(logs / f"{number:02d}.eval", (number + 1, number + 1))
+    done = list(client.import_files([logs], names=Names(checkpoint=body()["checkpoint"]), jobs=4))
+    assert [each.path.name for each in done] == [f"{number:02d}.eval" for number in range(40)]
+    assert Counter(each.outcome for each in done) == {"created": 1, "replayed": 39}
+
+
+def test_an_importer_that_does_not_exist_is_told_for_every_file(client, logs, body):
+    put(logs / "a.json", body(0))
+    (done,) = client.import_files([logs], names=Names(importer="none-such"))
+    assert (done.outcome, "none-such" in done.reason) == ("unreadable", True)
+
+
+def test_a_token_that_will_not_do_stops_the_import_at_once(server, outbox, write, body):
+    with Client(server.url, "fsf_live_wrong", outbox=outbox) as client, pytest.raises(Refused) as refused:
+        list(client.import_files([write("run.json", body(0))]))
+    assert refused.value.code == "not_authenticated"
 
 
 def test_a_lost_or_broken_state_file_costs_time_only(client, logs, body, tmp_path):

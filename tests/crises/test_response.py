@@ -30,7 +30,10 @@ def counts():
 
 @pytest.fixture
 def receive(now):
-    return lambda *solved, **more: receive_run(submission=parse(run_body(*solved, **more)), actor=NIGHTLY, now=now)
+    def receive(*solved, dry_run=False, **more):
+        return receive_run(submission=parse(run_body(*solved, **more)), actor=NIGHTLY, now=now, dry_run=dry_run)
+
+    return receive
 
 
 @pytest.fixture
@@ -59,6 +62,34 @@ def test_the_reply_gives_the_numbers_of_every_line(receive):
 def test_the_mail_of_a_crossing_says_why_in_the_words_of_the_explanation(receive, ada):
     receive(30, 100)
     assert Alert.objects.get().message["facts"][-1] == ["Why", explained(Assessment.objects.get()).paragraph]
+
+
+def test_a_rehearsal_says_what_would_happen_and_keeps_nothing(receive, ada):
+    entries = Entry.objects.count()
+    said = receive(30, 100, dry_run=True)
+    assert (counts(), Entry.objects.count(), said.created, said.ring) == ([0] * len(EVERYTHING), entries, False, False)
+    done = receive(30, 100).reply
+    assert (said.reply["id"], said.reply["ref"], said.reply["dry_run"], said.reply["alerts_queued"]) == (None, None, True, 1)
+    assert said.reply["crises"] == [{"ref": None, "url": None, "opened": True}]
+    assert {**done, "crises": said.reply["crises"], "id": None, "ref": None, "dry_run": True} == said.reply
+
+
+def test_a_rehearsal_of_what_is_stored_is_answered_as_its_repeat(receive, ada):
+    first = receive(30, 100)
+    before = (counts(), Entry.objects.count())
+    assert receive(30, 100, dry_run=True).reply == {**first.reply, "replayed": True, "dry_run": True}
+    assert (counts(), Entry.objects.count()) == before
+
+
+def test_a_rehearsal_names_the_live_crisis_that_would_be_joined(receive, ada):
+    opened = receive(30, 100, external_id="1").reply["crises"][0]
+    assert receive(60, 100, external_id="2", dry_run=True).reply["crises"] == [{**opened, "opened": False}]
+
+
+def test_a_rehearsal_refuses_what_a_post_would(receive):
+    receive(30, 100)
+    with pytest.raises(ContentDiffers):
+        receive(31, 100, dry_run=True)
 
 
 @pytest.mark.parametrize(("who", "told"), [([], 0), (["ada"], 1), (["ada", "ben", "cleo"], 3)])

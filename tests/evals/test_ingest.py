@@ -134,6 +134,42 @@ def test_the_first_post_repeated_late_is_still_the_first_run(record):
     assert (again.run, again.created) == (first, False)
 
 
+@pytest.mark.parametrize("before", ["started", "lost"])
+@pytest.mark.parametrize("status", ["success", "error", "cancelled"])
+def test_the_next_post_of_a_run_that_did_not_end_is_its_end(record, before, status):
+    begun = record(status=before).run
+    done = record(3, 12, status=status)
+    assert (done.created, done.run.supersedes, done.run.revision, done.run.status) == (True, begun, 2, status)
+    assert record(3, 12, status=status).run == done.run
+    assert EvalRun.objects.count() == 2
+
+
+def test_a_start_that_is_repeated_before_or_after_the_end_is_the_same_start(record):
+    begun = record(status="started").run
+    assert (record(status="started").run, record(status="started").created) == (begun, False)
+    record(3, 12)
+    assert (record(status="started").run, EvalRun.objects.count()) == (begun, 2)
+
+
+@pytest.mark.parametrize("before", ["started", "lost", "success"])
+def test_a_start_with_other_content_under_a_known_id_is_refused(record, before):
+    record(**({} if before != "success" else measuring(value=0.1)), status=before)
+    with pytest.raises(ContentDiffers):
+        record(status="started", elicitation={"scaffold": "other"})
+
+
+@pytest.mark.parametrize("status", ["error", "cancelled"])
+def test_a_run_that_ended_is_only_corrected_by_name(record, status):
+    record(status=status)
+    with pytest.raises(ContentDiffers):
+        record(3, 12)
+
+
+def test_what_was_started_then_lost_and_comes_at_last_supersedes_both_in_turn(record):
+    runs = [record(status="started").run, record(status="lost").run, record(3, 12).run]
+    assert [run.supersedes for run in runs] == [None, *runs[:2]]
+
+
 @pytest.mark.parametrize("named", [999_999, "R-x", "", "1 OR 1=1", 10**30, -1])
 def test_a_correction_of_anything_but_the_newest_run_is_refused(record, named):
     first = record(3, 12).run

@@ -63,6 +63,11 @@ def test_what_the_program_leaves_out_is_filled_in():
     }
 
 
+def test_a_program_that_ended_has_not_only_started():
+    body = compose_body(ASKED, {"status": "started"}, Ending("success"))
+    assert (body["status"], body["provenance"]["reason"]) == ("error", "the program ended and reported only that it had started")
+
+
 def test_a_program_that_did_not_end_well_cannot_report_success():
     body = compose_body(ASKED, {"status": "success"}, Ending("cancelled", "stopped at its deadline"))
     assert (body["status"], body["provenance"]["reason"]) == ("cancelled", "stopped at its deadline")

@@ -1,5 +1,8 @@
 import datetime as dt
+import hashlib
+import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,6 +225,26 @@ def test_a_run_is_complete_only_where_nothing_of_its_plan_is_missing(coverage, c
     assert (is_complete(found), missing_samples(found)) == (complete, missing)
 
 
+@pytest.mark.parametrize(
+    ("provenance", "complete"),
+    [
+        ({}, True),
+        ({"selected_samples": 12, "dataset_samples": 12}, True),
+        ({"selected_samples": 12, "dataset_samples": 2376}, False),
+        ({"selected_samples": 12}, True),
+        ({"selected_samples": "12", "dataset_samples": 2376}, True),
+    ],
+)
+def test_a_part_of_the_dataset_is_not_the_whole_evaluation(provenance, complete):
+    assert is_complete(parse(run_body(0, 12, provenance=provenance))) is complete
+
+
+def test_a_direction_that_is_said_is_part_of_the_content():
+    said = ({}, {"direction": None}, {"direction": "higher"}, {"direction": "lower"})
+    told = [digest(parse(run_body(**measuring(value=0.5, **more)))) for more in said]
+    assert (told[0] == told[1], len({*told})) == (True, 3)
+
+
 @pytest.mark.parametrize("status", ["started", "error", "cancelled", "lost"])
 def test_only_a_successful_run_is_complete(status):
     assert not is_complete(parse(run_body(0, 12, status=status, coverage={"planned": 12, "completed": 12, "scored": 12})))
@@ -277,3 +300,23 @@ def test_whatever_is_posted_it_is_read_or_refused_and_never_breaks(more, item):
     except InvalidSubmission as wrong:
         refused = wrong.errors
     assert all(fault.code and fault.detail and fault.pointer[:1] in {"", "/"} for fault in refused)
+
+
+NUMBERS = [0, 1, -1, 2**63 - 1, 0.1, -0.0, 1e-4, 1e-5, 123456789012345680.0, 1e16, 1e22, 1.5e300, 5e-324, 100.0, True, None]
+TEXTS = ["", "3e5", ":3e5", "ü", "\x7f", "\u2028", '"\\/', "\n\t\x01", "😀", "a" * 200]
+
+
+@pytest.mark.parametrize("said", [*NUMBERS, *TEXTS, NUMBERS[:12], TEXTS])
+def test_the_digest_is_that_of_the_canonical_json_whichever_way_it_is_written(said):
+    submission = parse(run_body(3, 12, elicitation={"x": said, "ö": 1, "a": "b"}, completed="2026-01-01T10:00:00.120+02:00"))
+    content = msgspec.to_builtins(submission)
+    for name in ("supersedes", "heartbeat_seconds"):
+        content.pop(name)
+    del content["measurements"][0]["direction"]
+    written = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    assert digest(submission) == hashlib.sha256(written).hexdigest()
+
+
+def test_the_digest_of_a_body_never_changes():
+    """Or what was posted before an update would be refused when it is posted again after it."""
+    assert digest(parse(run_body(3, 12))) == "fdffa133fe8485fa1ee2ca6264e2f67ab96a93855307544243f186aef64b69ed"

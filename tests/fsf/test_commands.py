@@ -6,7 +6,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import ApiToken, User
-from accounts.tokens import InvalidToken, verify
+from accounts.tokens import SCOPES, InvalidToken, verify
 from audit.models import Entry
 from evals.models import EvalSchedule
 from tests.conftest import append_only
@@ -25,12 +25,13 @@ def said(*words, **options):
 def test_a_made_token_works_once_shown_and_ends_when_revoked():
     text = said("make_token", "nightly", "--scope", "runs:write").splitlines()[-1]
     row = verify(text=text, now=timezone.now())
-    assert (row.account.name, row.scopes) == ("nightly", ["runs:write"])
+    assert (row.actor.name, row.scopes) == ("nightly", {"runs:write"})
     assert text.split("_")[3] not in str(ApiToken.objects.values())
     said("make_token", "nightly", "--revoke", row.key)
     with pytest.raises(InvalidToken):
         verify(text=text, now=timezone.now())
-    assert list(Entry.objects.values_list("action", flat=True)) == ["accounts.token.make", "accounts.token.revoke"]
+    told = list(Entry.objects.order_by("seq").values_list("action", flat=True))
+    assert told == ["accounts.account.make", "accounts.token.make", "accounts.token.revoke"]
 
 
 def test_a_token_that_lives_too_long_is_refused():
@@ -122,3 +123,19 @@ def test_a_changed_audit_entry_is_found_and_named(small):
                 editor.execute(statement)
     assert ended.value.code == 1
     assert "broken at entry 1" in err.getvalue()
+
+
+def test_the_live_tokens_of_a_pepper_are_listed(settings):
+    first = said("make_token", "nightly", "--purpose", "old").splitlines()[-1].split("_")[2]
+    settings.TOKEN_PEPPERS = {**settings.TOKEN_PEPPERS, 2: "a-newer-pepper"}
+    newer = said("make_token", "nightly", "--network", "10.0.0.0/8").splitlines()[-1].split("_")[2]
+    assert [line.split()[0] for line in said("list_tokens").splitlines()] == [first, newer]
+    listed = said("list_tokens", "--pepper", "1")
+    assert listed.startswith(f"{first}  service:nightly  old  pepper 1  last used never  ends ")
+    said("make_token", "nightly", "--revoke", first, "--leaked")
+    assert said("list_tokens", "--pepper", "1") == ""
+
+
+def test_a_made_token_has_every_scope_but_that_of_making_others():
+    said("make_token", "nightly")
+    assert ApiToken.objects.get().scopes == sorted(set(SCOPES) - {"tokens:write"})

@@ -67,7 +67,7 @@ def test_no_link_is_dead(document):
 def test_every_api_address_that_is_named_resolves(document):
     unknown = []
     for named in re.findall(r"/api/v1/[^\s\"'`)|,;]*", document.read_text()):
-        path = re.split(r"[?#]", named)[0].rstrip(".")
+        path = re.split(r"[?#]", named.replace("$RUN", "12"))[0].rstrip(".")
         try:
             resolve(path if path != "/api/v1/" else "/api/v1/runs/")
         except Resolver404:
@@ -102,10 +102,11 @@ def test_every_field_of_a_run_and_its_reply_is_documented():
 
 
 def test_every_error_and_every_reason_of_the_gate_is_documented():
+    assert {*CODES} - first_column((DOCS / "problems.md").read_text()) == set()
     documented = first_column((DOCS / "api.md").read_text())
     reasons = re.findall(r'Reason\(\s*Verdict\.\w+, [^,]+, "(\w+)"', (ROOT / "gates" / "decision.py").read_text())
     assert len(reasons) > 5
-    assert {*CODES, *reasons} - documented == set()
+    assert {*reasons} - documented == set()
 
 
 def calls(document):
@@ -125,7 +126,7 @@ def test_every_call_in_the_documentation_is_answered_as_it_says(pipeline, ada):
             answer = pipeline.client.get(path, headers=pipeline._headers())
         else:
             newest = EvalRun.objects.order_by("-pk").values_list("pk", flat=True).first()
-            answer = pipeline.send(path.removeprefix("/api/v1/"), body.replace("$RUN", str(newest)))
+            answer = pipeline.send(path.removeprefix("/api/v1/").replace("$RUN", str(newest)), body.replace("$RUN", str(newest)))
         answered.append((path, status, answer.status_code))
     assert [each for each in answered if each[1] != each[2]] == []
     assert len(answered) > 15

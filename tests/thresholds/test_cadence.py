@@ -276,3 +276,28 @@ def test_a_jump_stands_above_every_score_of_its_series_before_it():
     ]
     apart = [Score(5, "bio", "bio@1", at(1), 0.9), Score(6, "bio", "bio@1", at(2), 0.9)]
     assert [score.checkpoint for score in jumps([*scores, *apart])] == [3]
+
+
+def reasons(now, trigger):
+    return [(reason.state, reason.detail) for each in asked(now) for reason in each.coverage.reasons if reason.trigger == trigger]
+
+
+def test_a_newer_attempt_that_was_lost_makes_a_fresh_level_due(add, rules, post, now, ada):
+    rules()
+    add("aurora-1")
+    post(0, 500, day=-3)
+    assert (states(now), reasons(now, "lost_run")) == ({"aurora-1": "fresh"}, [])
+    lost = post(status="lost", day=-1)
+    told = f"The newest attempt at ctf@1, {lost['ref']}, was lost on 21 Nov 2026, and nothing has made up for it."
+    assert (states(now), reasons(now, "lost_run")) == ({"aurora-1": "due"}, [("due", told)])
+    assert states(now + dt.timedelta(days=14)) == {"aurora-1": "overdue"}
+    post(0, 500, day=0)
+    assert (states(now), reasons(now, "lost_run")) == ({"aurora-1": "fresh"}, [])
+
+
+def test_a_loss_on_an_evaluation_that_the_level_is_not_read_by_asks_for_nothing(add, enact, post, now, ada):
+    enact(evaluations=[{}, {"slug": "other"}])
+    add("aurora-1")
+    post(0, 500, day=-3)
+    post(status="lost", day=-1, evaluation="other@1")
+    assert reasons(now, "lost_run") == []

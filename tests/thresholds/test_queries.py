@@ -20,7 +20,7 @@ def statements(now):
     """How many statements judging one more run takes."""
 
     def statements(external_id):
-        recorded = record_run(submission=parse(run_body(4, 200, external_id=external_id)), actor=NIGHTLY, now=now)
+        recorded = record_run(submission=parse(run_body(4, 200, external_id=external_id)), actor=NIGHTLY, now=now, judged=now)
         with CaptureQueriesContext(connection) as captured:
             judged = assess(run=recorded.run, results=recorded.results, now=now, stored_now=True)
         assert len(judged) == LevelStatus.objects.count()
@@ -62,3 +62,12 @@ def test_the_number_does_not_grow_with_the_results_that_are_stored(small, statem
     at_one = statements("second")
     store_more(300)
     assert statements("third") == at_one
+
+
+def test_where_all_looks_are_added_up_it_takes_no_more(small, post, statements):
+    post(60, 200, day=-9)
+    statements("first")
+    assert statements("second") <= MOST
+    store_more(300)
+    statements("third")
+    assert statements("fourth") <= MOST

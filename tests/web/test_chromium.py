@@ -91,6 +91,8 @@ def test_every_page_is_sound(browser, site, mode):
         f"/crises/{crisis.pk}/",
         "/coverage/",
         "/account/password/",
+        "/tokens/",
+        "/tokens/new/",
     ):
         page.goto(where)
         expect_sound(page)
@@ -166,10 +168,36 @@ def test_a_crisis_can_be_worked_by_keyboard_alone(browser, site):
 def test_targets_are_large_enough_to_hit(browser, site):
     page = open_page(browser, site, "phone")
     sign_in(page)
-    for where in ("/", "/levels/small-1.0.uplift/", f"/crises/{Crisis.objects.get().pk}/"):
+    for where in ("/", "/levels/small-1.0.uplift/", "/tokens/", "/tokens/new/", f"/crises/{Crisis.objects.get().pk}/"):
         page.goto(where)
         small = page.locator(".btn:visible, .nav a:visible, summary:visible, .seg a:visible").evaluate_all(
             "all => all.filter(each => each.getBoundingClientRect().height < 24).map(each => each.outerHTML)"
         )
         assert small == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_token_is_made_copied_and_revoked(browser, site, mode):
+    page = open_page(browser, site, mode)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
+    sign_in(page, "/tokens/new/")
+    page.get_by_label("Mine: it acts as me").check()
+    expect(page.get_by_label("Service account", exact=True)).to_be_hidden()
+    page.get_by_label("What for").fill("Notebook")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_text("Copy it now.")).to_be_visible()
+    expect_sound(page)
+    page.locator("[data-copy=token]").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert page.request.get("/api/v1/tokens/self/", headers={"authorization": f"Bearer {copied}"}).status == 200
+    page.get_by_role("link", name="Done").click()
+    mine = page.get_by_role("region", name="Yours")
+    mine.get_by_label("Revoke Notebook").click()
+    mine.get_by_label("It is not needed any more.").check()
+    expect_sound(page)
+    mine.get_by_role("button", name="Revoke it now").click()
+    expect(page.get_by_text("nothing can use it any more")).to_be_visible()
+    assert page.request.get("/api/v1/tokens/self/", headers={"authorization": f"Bearer {copied}"}).status == 401
     page.context.close()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 SLUG = "^[a-z0-9][a-z0-9.-]*$"
+TASK = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # evaluations are named as the harnesses name their tasks
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG, max_length=60)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -106,7 +107,7 @@ class RubricEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
 class EvaluationEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One version of an evaluation; the fields of evals.models.Evaluation."""
 
-    slug: Annotated[str, msgspec.Meta(pattern=SLUG, max_length=100)]
+    slug: Annotated[str, msgspec.Meta(pattern=TASK, max_length=100)]
     version: Annotated[str, msgspec.Meta(min_length=1, max_length=30)]
     name: Title
     unit: Literal["proportion", "count", "minutes", "ratio", "points", "grade"]

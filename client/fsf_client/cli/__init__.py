@@ -3,6 +3,7 @@
 Exit codes: 0 done or pass; 1 hold, or refused; 2 wrong usage or token; 3 unknown; 4 the server is away.
 """
 
+import difflib
 import importlib
 import sys
 from typing import Any
@@ -15,7 +16,7 @@ DONE, REFUSED, USAGE, UNKNOWN, SERVER = range(5)
 INTERRUPTED = 130
 COMMANDS = {
     "run": "Post a run: all in one, or its start and its finish.",
-    "import": "Post the runs in files and folders.",
+    "import": "Hand files and folders of results to the server.",
     "push": "Bring the server up to date with a folder of logs.",
     "gate": "Ask the deployment gate.",
     "status": "Where checkpoints stand at each level.",
@@ -40,17 +41,28 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """A word that is nearly a command is answered with it."""
+        if (near := _near(args[0])) is not None:
+            raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{near}'?", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """The overview, without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _near(word: str) -> str | None:
+    return None if word in COMMANDS else next(iter(difflib.get_close_matches(word, COMMANDS, 1)), None)
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="FSF_URL names the server and FSF_TOKEN the token. FSF_OUTBOX names the folder of unsent runs; NO_COLOR turns colours off. "
-    "Exit codes: 0 done or pass, 1 hold or refused, 2 usage or token, 3 unknown, 4 server.",
+    "Exit codes: 0 done or pass, 1 hold or refused, 2 usage or token, 3 unknown, 4 server. "
+    'Completion: eval "$(_FSF_COMPLETE=bash_source fsf)", or zsh_source, fish_source.',
 )
 @click.version_option(__version__, prog_name="fsf")
 def fsf() -> None:

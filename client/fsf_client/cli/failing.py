@@ -7,7 +7,7 @@ from fsf_client.cli import REFUSED, SERVER, UNKNOWN, USAGE
 from fsf_client.cli.look import warn
 from fsf_client.framework import CannotCheck
 from fsf_client.outbox import NotJson, OutboxFull
-from fsf_client.reading import NoReader, Unreadable
+from fsf_client.reading import Unreadable
 from fsf_client.retrying import Unreachable
 from fsf_client.transport import NotConfigured
 
@@ -15,7 +15,6 @@ CODES: dict[type[Exception], int] = {
     NotConfigured: USAGE,
     NotJson: USAGE,
     Unreadable: USAGE,
-    NoReader: USAGE,
     CannotCheck: USAGE,
     OSError: USAGE,
     Unreachable: SERVER,
@@ -28,8 +27,15 @@ def exit_code(wrong: Exception) -> int | None:
     """Tell what went wrong; None where it is nothing that was foreseen."""
     code = _refusal(wrong) if isinstance(wrong, Refused) else next((code for kind, code in CODES.items() if isinstance(wrong, kind)), None)
     if code is not None:
-        warn(str(wrong))
+        warn(_told(wrong))
     return code
+
+
+def _told(wrong: Exception) -> str:
+    """An error of the operating system as people say it: the file, and what is wrong with it."""
+    if isinstance(wrong, OSError) and wrong.strerror:
+        return f"{wrong.filename}: {wrong.strerror}" if wrong.filename else wrong.strerror
+    return str(wrong)
 
 
 def _refusal(wrong: Refused) -> int:

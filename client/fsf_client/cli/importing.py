@@ -1,86 +1,91 @@
-"""`fsf import`: post the runs in files and folders."""
+"""`fsf import`: hand files to the server."""
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fsf_client.cli import DONE, REFUSED
-from fsf_client.cli.asking import Server, json_option, server_options
+from fsf_client.cli.asking import Server, json_option, upload_options
 from fsf_client.cli.look import say, say_json, table, warn
-from fsf_client.importing import Imported, files_of, import_file
-from fsf_client.reading import Names, load
+from fsf_client.importing import JOBS, Imported, Names, files_of
+from fsf_client.reading import load
+
+SAID = (
+    ("--attested-by", "FSF_ATTESTED_BY", "Who vouches for the elicitation; otherwise as each log says."),
+    ("--evaluation", "FSF_EVALUATION", "slug@version that was run; otherwise as each log says."),
+    ("--checkpoint", "FSF_CHECKPOINT", "Checkpoint that was evaluated; otherwise as each log says."),
+)
 
 
 def name_options(function: Any) -> Any:
     """What the caller knows better than the logs."""
-    for option in (
-        click.option(
-            "--evaluation",
-            default="",
-            envvar="FSF_EVALUATION",
-            metavar="NAME",
-            help="slug@version that was run; otherwise as each log says.",
-        ),
-        click.option(
-            "--checkpoint",
-            default="",
-            envvar="FSF_CHECKPOINT",
-            metavar="NAME",
-            help="Checkpoint that was evaluated; otherwise as each log says.",
-        ),
-    ):
-        function = option(function)
+    for name, variable, told in SAID:
+        function = click.option(name, default="", envvar=variable, show_envvar=True, metavar="NAME", help=told)(function)
     return function
+
+
+def dry_run_option(function: Any) -> Any:
+    """--dry-run."""
+    return click.option("--dry-run", is_flag=True, help="Store nothing, and tell what would happen.")(function)
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
 @name_options
-@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Which column is what, in a CSV.")
+@click.option("--version", default="", metavar="VERSION", help="Version of the evaluation, where the file has none.")
+@click.option("--importer", default="", metavar="NAME", help="Read every file as this format, such as lm-eval, instead of recognising it.")
+@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON file: which column of a table is what.")
+@click.option("--jobs", type=click.IntRange(1, 16), metavar="N", default=JOBS, show_default=True, help="Files on their way at once.")
+@dry_run_option
 @json_option
-@server_options
-def command(*, paths: tuple[Path, ...], checkpoint: str, evaluation: str, mapping: Path | None, json_: bool, server: Server) -> int:
-    """Post the runs in files and folders, oldest first. What the server has is not stored again; a rescored log supersedes.
+@upload_options
+def command(*, paths: tuple[Path, ...], mapping: Path | None, jobs: int, dry_run: bool, json_: bool, server: Server, **said: Any) -> int:
+    """Hand files, and the logs in folders, to the server.
 
-    Exit 1 where a run was refused or a file could not be read, 4 where the server went away: run it again, nothing is doubled.
+    It recognises Inspect, lm-evaluation-harness, Every Eval Ever, garak, METR runs, CSV, JSON lines, and runs in the API's own shape.
+    What it has is not stored again; a rescored log supersedes. Exit 1 where a run was refused or a file could not be read, 4 where the
+    server went away: run it again, nothing is doubled.
     """
-    names = Names(checkpoint, evaluation, None if mapping is None else load(mapping.read_bytes(), str(mapping)))
-    named = set(paths)
-    done: list[Imported] = []
-    with server.connect() as client, progress(files_of(paths), quiet=json_) as files:
-        for path in files:
-            done += import_file(client, path, names, expected=path in named)
-    tell(done, json_=json_)
+    names = Names(**said, mapping=None if mapping is None else load(mapping.read_bytes(), str(mapping)))
+    files = files_of(paths)
+    asked = ((path, names, path in paths) for path in files)
+    with server.connect() as client:
+        uploads = client.uploads(dry_run=dry_run, jobs=jobs)
+        done = gathered((each for _, each in uploads.upload_all(asked)), len(files), quiet=json_)
+    tell(done, json_=json_, dry_run=dry_run)
     return REFUSED if any(each.failed for each in done) else DONE
 
 
-def progress(files: list[Path], *, quiet: bool) -> Any:
-    """A bar on the standard error, where that is a terminal."""
+def gathered(answers: Iterator[list[Imported]], files: int, *, quiet: bool) -> list[Imported]:
+    """Every answer, with a bar on the standard error where that is a terminal."""
     hidden = quiet or not sys.stderr.isatty()
-    return click.progressbar(files, file=sys.stderr, hidden=hidden, label="Reading logs", show_pos=True)
+    with click.progressbar(answers, length=files, file=sys.stderr, hidden=hidden, label="Importing", show_pos=True) as shown:
+        return [each for done in shown for each in done]
 
 
-def tell(done: list[Imported], *, json_: bool) -> None:
+def tell(done: list[Imported], *, json_: bool, dry_run: bool = False) -> None:
     """Each run in JSON; otherwise the counts, and each that somebody must look at."""
     if json_:
-        say_json([_plain(each) for each in done])
+        say_json([{"path": str(each.path), "outcome": each.outcome, "reason": each.reason, "reply": each.reply} for each in done])
         return
+    if dry_run:
+        say("Dry run: nothing is stored.")
     table(["Outcome", "Runs"], [[outcome, str(count)] for outcome, count in sorted(Counter(each.outcome for each in done).items())])
     for each in done:
-        if each.failed:
-            warn(f"{each.outcome}: {each.reason}" if str(each.path) in each.reason else f"{each.outcome}: {each.path}: {each.reason}")
-        elif each.outcome != "replayed":
-            _tell_crossings(each.reply or {})
+        _tell_one(each)
 
 
-def _tell_crossings(reply: Mapping[str, Any]) -> None:
-    for crossing in reply.get("crossings", []):
-        say(f"{reply.get('ref')}: {crossing.get('kind')} reached at {crossing.get('level')}")
+def _tell_one(each: Imported) -> None:
+    if each.failed or each.outcome == "overtaken":
+        warn(f"{each.outcome}: {'' if str(each.path) in each.reason else f'{each.path}: '}{each.reason}")
+    elif each.outcome != "replayed" and each.reply is not None:
+        _tell_crossings(each.reply, str(each.path))
 
 
-def _plain(each: Imported) -> dict[str, Any]:
-    return {"path": str(each.path), "outcome": each.outcome, "reason": each.reason, "reply": each.reply}
+def _tell_crossings(reply: Mapping[str, Any], place: str) -> None:
+    for crossing in reply.get("crossings") or ():
+        say(f"{reply.get('ref') or place}: {crossing.get('kind')} reached at {crossing.get('level')}")

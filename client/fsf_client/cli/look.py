@@ -31,7 +31,15 @@ def clean(told: object) -> str:
 
 def say(told: object = "") -> None:
     """A line on the standard output."""
-    click.echo(clean(told))
+    _print(clean(told))
+
+
+def _print(line: str) -> None:
+    """A reader that has read enough, such as head, changes nothing of what the command does."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def warn(told: object) -> None:
@@ -41,7 +49,7 @@ def warn(told: object) -> None:
 
 def say_json(content: Any) -> None:
     """The content as JSON."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+    _print(json.dumps(content, indent=2, ensure_ascii=False, default=str))
 
 
 def state(name: str) -> Cell:
@@ -62,11 +70,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         return
     plain = [[clean(text(cell)) for cell in row] for row in rows]
     if is_pretty():
-        styles = [[style(cell) for cell in row] for row in rows]
-        importlib.import_module("fsf_client.cli.pretty").table(headers, plain, styles)
-        return
-    for line in aligned([list(headers), *plain]):
-        say(line)
+        importlib.import_module("fsf_client.cli.pretty").table(headers, plain, [list(map(style, row)) for row in rows])
+    else:
+        say("\n".join(aligned([list(headers), *plain])))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -16,7 +16,8 @@ from typing import Any
 
 from inspect_ai.hooks import Hooks
 
-from fsf_client.inspect.mapping import Known, finished, planned, started
+from fsf_client.inspect.covering import planned
+from fsf_client.inspect.mapping import Known, finished, started
 from fsf_client.inspect.reporter import Reporter
 from fsf_client.inspect.solving import Line
 from fsf_client.transport import NotConfigured, checked_url
@@ -110,10 +111,10 @@ class FsfHook(Hooks):
     @_never_breaking
     async def on_run_end(self, data: Any) -> None:
         """Settle what was started and not ended: by its log where there is one, otherwise as cancelled or failed."""
-        logs = {log.eval.eval_id: log for log in data.logs or ()}
+        logs = {log.eval.eval_id: _header(log) for log in data.logs or ()}
         for eval_id, task in self._tasks.items():
             if task.run_id == data.run_id and not task.ended:
-                self._end(task, _header(logs[eval_id]) if eval_id in logs else _cut_off(task, data.exception))
+                self._end(task, logs.get(eval_id) or _cut_off(task, data.exception))
         self._tasks = {eval_id: task for eval_id, task in self._tasks.items() if not task.ended}
 
     def _end(self, task: Task, header: Mapping[str, Any]) -> None:

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fsf_client.inspect.covering import coverage, part, planned, selected
 from fsf_client.inspect.measuring import measurements
-from fsf_client.inspect.solving import Line, lacks
+from fsf_client.inspect.solving import Line
 
 PRODUCER = "inspect_ai"
+Content = Mapping[str, Any]
 ENDED = ("success", "error", "cancelled")
+GENERATION = ("temperature", "top_p", "top_k", "seed", "max_tokens", "reasoning_effort", "reasoning_tokens")
 LIMITS = ("message_limit", "token_limit", "turn_limit", "time_limit", "working_limit", "cost_limit")
 
 
@@ -31,10 +34,10 @@ class Known:
         return cls(env.get("FSF_CHECKPOINT", ""), env.get("FSF_EVALUATION", ""), env.get("FSF_ATTESTED_BY", ""))
 
 
-def started(spec: Mapping[str, Any], known: Known) -> dict[str, Any]:
+def started(spec: Content, known: Known) -> dict[str, Any]:
     """The body of a run that has begun; its task stands in `spec`."""
     return {
-        "producer": {"name": PRODUCER, "version": str((spec.get("packages") or {}).get("inspect_ai", ""))[:40]},
+        "producer": {"name": PRODUCER, "version": str(part(spec, "packages").get("inspect_ai", ""))[:40]},
         "external_id": str(spec["eval_id"])[:200],
         "checkpoint": (known.checkpoint or str(spec["model"]))[:200],
         "evaluation": known.evaluation or evaluation_of(spec),
@@ -44,13 +47,17 @@ def started(spec: Mapping[str, Any], known: Known) -> dict[str, Any]:
     }
 
 
-def finished(header: Mapping[str, Any], lines: list[Line], known: Known) -> dict[str, Any]:
-    """The body of a run that has ended; a success without any score is no success."""
-    spec, stats = header["eval"], header.get("stats") or {}
+def finished(header: Content, lines: list[Line], known: Known) -> dict[str, Any]:
+    """The body of a run that has ended; a success without any score is no success.
+
+    Where the header does not say when the run began, nothing is said of it: when its log was created is not the same.
+    """
+    spec, stats = header["eval"], part(header, "stats")
     found, status = measurements(header, lines), header.get("status")
     unscored = status == "success" and not found
+    begun = {name: told for name, told in started(spec, known).items() if name != "started"}
     return {
-        **started(spec, known),
+        **begun,
         "status": status if status in ENDED and not unscored else "error",
         **_present({"started": stats.get("started_at"), "completed": stats.get("completed_at")}),
         "measurements": found,
@@ -60,77 +67,52 @@ def finished(header: Mapping[str, Any], lines: list[Line], known: Known) -> dict
     }
 
 
-def evaluation_of(spec: Mapping[str, Any]) -> str:
+def evaluation_of(spec: Content) -> str:
     """Task name at comparability version: a task version N-X is comparable with every other N."""
     slug = re.sub(r"[^A-Za-z0-9_-]+", "-", str(spec["task"]).rpartition("/")[2]).strip("-")[:100]
-    version = (spec.get("metadata") or {}).get("task_comparability_version", spec.get("task_version", 0))
+    version = part(spec, "metadata").get("task_comparability_version", spec.get("task_version", 0))
     return f"{slug}@{str(version).partition('-')[0]}"[:200]
 
 
-def planned(spec: Mapping[str, Any]) -> int | None:
-    """Samples selected times epochs; None where the log does not say."""
-    chosen = selected(spec)
-    return None if chosen is None else chosen * int((spec.get("config") or {}).get("epochs") or 1)
-
-
-def selected(spec: Mapping[str, Any]) -> int | None:
-    """Samples chosen from the dataset, before epochs."""
-    dataset, config = spec.get("dataset") or {}, spec.get("config") or {}
-    if dataset.get("sample_ids"):
-        return len(dataset["sample_ids"])
-    limit = config.get("limit")
-    most = limit[1] - limit[0] if isinstance(limit, list | tuple) else limit
-    return min((count for count in (most, dataset.get("samples")) if isinstance(count, int) and count >= 0), default=None)
-
-
-def coverage(header: Mapping[str, Any], lines: list[Line]) -> dict[str, Any]:
-    """How much of the plan was carried out; each sample counts once, as failed, else cut off by a limit, else unscored."""
-    results, sound = header.get("results") or {}, [line for line in lines if not line.failed]
-    plan = max((count for count in (planned(header["eval"]), results.get("total_samples"), len(lines)) if count), default=None)
-    names = {name for line in lines for name in line.scores}
-    scored = [line for line in sound if names and not any(lacks(line.scores.get(name)) for name in names)]
+def _elicitation(header: Content, known: Known) -> dict[str, Any]:
+    spec, plan = header["eval"], part(header, "plan")
+    config, asked = part(spec, "config"), {**part(spec, "model_generate_config"), **part(plan, "config")}
     return {
-        **({} if plan is None else {"planned": plan}),
-        "completed": min(len(sound), results.get("completed_samples", len(sound))),
-        "scored": len(scored),
-        "errored": len(lines) - len(sound),
-        "limit_hit": sum(line.limited for line in sound),
-        "unscored": sum(not line.limited for line in sound) - sum(not line.limited for line in scored),
-    }
-
-
-def _elicitation(header: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    spec, steps = header["eval"], (header.get("plan") or {}).get("steps") or ()
-    config = spec.get("config") or {}
-    return {
-        "attested_by": known.attested_by or (spec.get("metadata") or {}).get("attested_by"),
-        "solvers": [str(step.get("solver"))[:200] for step in steps][:50],
+        "attested_by": known.attested_by or part(spec, "metadata").get("attested_by"),
+        "solvers": [str(step.get("solver"))[:200] for step in plan.get("steps") or ()][:50],
         "epochs": config.get("epochs") or 1,
         "reducers": config.get("epochs_reducer"),
+        "sample_limit": config.get("limit"),
         **{name: config.get(name) for name in LIMITS},
+        **{name: asked.get(name) for name in GENERATION},
     }
 
 
-def _provenance(header: Mapping[str, Any]) -> dict[str, Any]:
-    spec, usage = header["eval"], (header.get("stats") or {}).get("model_usage") or {}
-    revision = spec.get("revision") or {}
+def _provenance(header: Content) -> dict[str, Any]:
+    spec = header["eval"]
+    revision = part(spec, "revision")
     return {
         "model": str(spec["model"])[:200],
         "task": str(spec["task"])[:200],
-        "task_version": str(spec.get("task_version", "")),
+        "task_version": str(part(spec, "metadata").get("full_task_version", spec.get("task_version", ""))),
         "run_id": spec.get("run_id"),
         "task_id": spec.get("task_id"),
         "eval_set_id": spec.get("eval_set_id"),
-        "dataset_samples": (spec.get("dataset") or {}).get("samples"),
+        "dataset_samples": part(spec, "dataset").get("samples"),
         "selected_samples": selected(spec),
         "log_status": header.get("status"),
         "revision_commit": revision.get("commit"),
         "revision_dirty": revision.get("dirty"),
-        "total_tokens": sum(each.get("total_tokens") or 0 for each in usage.values()),
+        "total_tokens": _tokens(part(header, "stats")),
         "invalidated": bool(header.get("invalidated")),
         "posted_by_hook": True,
     }
 
 
-def _present(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: fact for name, fact in facts.items() if fact not in (None, "", [], False)}
+def _tokens(stats: Content) -> int:
+    return sum(each.get("total_tokens") or 0 for each in part(stats, "model_usage").values())
+
+
+def _present(facts: Content) -> dict[str, Any]:
+    """Facts that say something; a temperature of 0 does."""
+    return {name: fact for name, fact in facts.items() if fact not in (None, "", [], False) or (name, fact) == ("temperature", 0)}

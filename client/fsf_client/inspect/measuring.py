@@ -37,6 +37,11 @@ class Metric:
         return self.kind in ERRORS and self.value is not None and self.value > 0
 
     @property
+    def is_uncertainty(self) -> bool:
+        """Whether it is no measurement of its own."""
+        return self.kind in ERRORS or self.group in INTERVALS
+
+    @property
     def clustered(self) -> bool:
         """Whether it is a standard error over clusters."""
         return "cluster" in self.params
@@ -65,23 +70,30 @@ class View:
 
     def _spread(self, mean: Metric) -> dict[str, Any]:
         """The widest standard error of the same samples; single attempts are no independent samples, so there only clusters count."""
-        found = [each for each in self.metrics if each.spreads and each.place == mean.place]
-        found = [each for each in found if each.clustered] if self.reducer == "unreduced" else found
-        return {"stderr": max(each.value or 0 for each in found)} if found else {}
+        found = [each.value or 0 for each in self.metrics if each.spreads and each.place == mean.place and self._counts(each)]
+        return {"stderr": max(found)} if found else {}
+
+    def _counts(self, error: Metric) -> bool:
+        return error.clustered or self.reducer != "unreduced"
 
     def _interval(self, mean: Metric) -> dict[str, Any]:
-        """The first interval that has a width and holds the value. Inspect does not write down its default level, 0.95."""
-        for group in INTERVALS if mean.place == () and self.reducer != "unreduced" else ():
-            ends = {each.end: each for each in self.metrics if each.group == group}
-            low, high = (ends[end].value if end in ends else None for end in ("lower", "upper"))
-            if _holds(low, mean.value, high) and isinstance(level := ends["lower"].params.get("level", 0.95), float):
-                return {"ci_low": low, "ci_high": high, "ci_level": level}
-        return {}
+        """The first interval that has a width and holds the value."""
+        if mean.place or self.reducer == "unreduced":
+            return {}
+        return next((found for group in INTERVALS if (found := self._ends(group, mean.value))), {})
+
+    def _ends(self, group: str, value: float | None) -> dict[str, Any]:
+        """The ends of one interval around the value. Inspect does not write down its default level, 0.95."""
+        ends = {each.end: each for each in self.metrics if each.group == group}
+        if not {"lower", "upper"} <= ends.keys():
+            return {}
+        low, high, level = ends["lower"].value, ends["upper"].value, ends["lower"].params.get("level", 0.95)
+        return {"ci_low": low, "ci_high": high, "ci_level": level} if isinstance(level, float) and _holds(low, value, high) else {}
 
     def _outcomes(self, value: float, lines: list[Line]) -> dict[str, Any]:
         key = next((str(each.params["cluster"]) for each in self.metrics if each.params.get("cluster")), None)
         tasks = with_families(tasks_of(lines, self.scorer, self.name, self.reducer), lines, key)
-        if tasks and abs(sum(task["solved"] / task["attempts"] for task in tasks) / len(tasks) - value) < 1e-6:
+        if _gives(tasks, value):
             return {"tasks": tasks}
         return {"n_tasks": self.counted} if self.counted and self.reducer != "unreduced" else {}
 
@@ -91,19 +103,26 @@ def measurements(header: Content, lines: list[Line]) -> list[dict[str, Any]]:
     results = header.get("results") or {}
     if not results.get("scores"):
         return _unique(_partial(header["eval"].get("scorers") or (), lines))
-    head = results.get("headline") or {}
+    found = [each for score in results["scores"] for each in _items(score, header, lines)]
+    return _unique(_headline_first(found, results.get("headline") or {}))
+
+
+def _headline_first(found: list[tuple[tuple[Any, ...], dict[str, Any]]], head: Content) -> list[dict[str, Any]]:
     wanted = (head.get("scorer"), head.get("score") or head.get("scorer"), head.get("reducer"), head.get("metric"))
-    found = [(wanted == place, item) for score in results["scores"] for place, item in _items(score, header, lines)]
-    return _unique(item for _, item in sorted(found, key=lambda each: not each[0]))
+    return [item for _, item in sorted(found, key=lambda each: each[0] != wanted)]
 
 
 def _items(score: Content, header: Content, lines: list[Line]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    view = _view(score, header)
+    for metric in view.metrics:
+        if not metric.is_uncertainty:
+            yield (view.scorer, view.name, score.get("reducer"), metric.key), view.item(metric, lines)
+
+
+def _view(score: Content, header: Content) -> View:
     reducer = "unreduced" if _unreduced(score, header) else score.get("reducer") or "mean"
     metrics = tuple(_metric(key, metric) for key, metric in (score.get("metrics") or {}).items())
-    view = View(score.get("scorer") or score["name"], score["name"], reducer, score.get("scored_samples"), metrics)
-    for metric in metrics:
-        if metric.kind not in ERRORS and metric.group not in INTERVALS:
-            yield (view.scorer, view.name, score.get("reducer"), metric.key), view.item(metric, lines)
+    return View(score.get("scorer") or score["name"], score["name"], reducer, score.get("scored_samples"), metrics)
 
 
 def _metric(key: str, metric: Content) -> Metric:
@@ -114,33 +133,49 @@ def _metric(key: str, metric: Content) -> Metric:
 def _named(metric: Content) -> tuple[str, tuple[str, ...], str]:
     """What a metric measures, of which group of samples, and how that is written."""
     params, group, plain = metric.get("params") or {}, metric.get("group"), _bare(str(metric["name"]))
+    inner = params.get("metric")
     if group is None:
         return plain, (), plain + _told(params)
-    inner = params.get("metric")
     if isinstance(inner, Mapping) and isinstance(inner.get("name"), str):
-        kind, key = _bare(inner["name"]), str(params.get("group_key", group))
-        return kind, (group, key, metric["name"]), f"{kind}{_told(inner.get('params') or {})}[{key}={metric['name']}]"
+        return _grouped(metric, inner)
     named = _bare(group) + _told(params)
     return plain, (named,), f"{named}.{plain}"
+
+
+def _grouped(metric: Content, inner: Content) -> tuple[str, tuple[str, ...], str]:
+    """Of a metric that was taken over groups of samples, each named by a value of the group's key."""
+    kind, group = _bare(inner["name"]), metric["group"]
+    key = str(metric["params"].get("group_key", group))
+    return kind, (group, key, metric["name"]), f"{kind}{_told(inner.get('params') or {})}[{key}={metric['name']}]"
 
 
 def _holds(low: float | None, value: float | None, high: float | None) -> bool:
     return low is not None and value is not None and high is not None and low < high and low <= value <= high
 
 
+def _gives(tasks: list[dict[str, Any]], value: float) -> bool:
+    """Whether the mean over the tasks is the value that Inspect reports."""
+    shares = [task["solved"] / task["attempts"] for task in tasks]
+    return bool(shares) and abs(sum(shares) / len(shares) - value) < 1e-6
+
+
 def _partial(scorers: Iterable[Content], lines: list[Line]) -> Iterator[dict[str, Any]]:
     """Of a run that never came to its results: the shares solved of what was scored, where scores are right or wrong."""
     for scorer in scorers:
-        metrics = scorer.get("metrics")
-        for score, listed in (metrics if isinstance(metrics, Mapping) else {scorer["name"]: metrics}).items():
+        for score, listed in _by_score(scorer).items():
             if tasks := tasks_of(lines, scorer["name"], score):
                 yield from ({"metric": _joined(scorer["name"], score, "mean", kind), "tasks": tasks} for kind in _means(listed))
 
 
+def _by_score(scorer: Content) -> Content:
+    metrics = scorer.get("metrics")
+    return metrics if isinstance(metrics, Mapping) else {scorer["name"]: metrics}
+
+
 def _means(metrics: Any) -> list[str]:
     """The plain means among the metrics of a scorer."""
-    plain = [each for each in metrics or () if isinstance(each, Mapping) and not each.get("options")]
-    return [kind for kind in dict.fromkeys(_bare(str(each.get("name"))) for each in plain) if kind in MEANS]
+    plain = [_bare(str(each.get("name"))) for each in metrics or () if isinstance(each, Mapping) and not each.get("options")]
+    return list(dict.fromkeys(filter(MEANS.__contains__, plain)))
 
 
 def _unreduced(score: Content, header: Content) -> bool:
@@ -149,8 +184,12 @@ def _unreduced(score: Content, header: Content) -> bool:
     config, chosen = spec.get("config") or {}, (spec.get("dataset") or {}).get("sample_ids")
     if score.get("reducer") is not None or config.get("epochs") in (None, 1):
         return False
-    same = [each for each in header["results"]["scores"] if (each.get("scorer"), each["name"]) == (score.get("scorer"), score["name"])]
-    return any(each.get("reducer") for each in same) or config.get("epochs_reducer") == [] or _exceeds(score.get("scored_samples"), chosen)
+    return _beside_reduced(score, header) or config.get("epochs_reducer") == [] or _exceeds(score.get("scored_samples"), chosen)
+
+
+def _beside_reduced(score: Content, header: Content) -> bool:
+    place = (score.get("scorer"), score["name"])
+    return any(each.get("reducer") for each in header["results"]["scores"] if (each.get("scorer"), each["name"]) == place)
 
 
 def _exceeds(counted: int | None, chosen: list[Any] | None) -> bool:

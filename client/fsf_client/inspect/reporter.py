@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import queue
 import threading
@@ -14,18 +15,19 @@ from fsf_client.client import Client, Run
 from fsf_client.outbox import OutboxFull
 
 BEAT = 30.0  # seconds between heartbeats, unless FSF_HEARTBEAT says otherwise
+LEAST_BEAT, MOST_BEAT = 5, 86_400  # seconds that the server takes for an interval
 MOST_WAITING = 1000  # starts, and results that found no room on disk
 PATIENCE = 3.0  # seconds for one post; what is not delivered by then waits in the outbox
 logger = logging.getLogger(__name__)
 
 
 def heartbeat_seconds(env: Mapping[str, str] = os.environ) -> float:
-    """Seconds between heartbeats; a setting that is no number, or under a second, is none."""
+    """Seconds between heartbeats; a setting that is no number, under a second or over a day, is none."""
     try:
         seconds = float(env.get("FSF_HEARTBEAT", "") or BEAT)
     except ValueError:
         return BEAT
-    return seconds if seconds >= 1 else BEAT
+    return seconds if 1 <= seconds <= MOST_BEAT else BEAT
 
 
 class Reporter:
@@ -42,7 +44,8 @@ class Reporter:
         threading.Thread(target=self._serve, name="fsf", daemon=True).start()
 
     def start(self, body: dict[str, Any]) -> None:
-        """A run has begun."""
+        """A run has begun; how often it will be heard of is told with it, so that its silence is noticed."""
+        body = {**body, "heartbeat_seconds": max(LEAST_BEAT, math.ceil(self._every))}
         self._progress[body["external_id"]] = {}
         self._put("start", body)
 
@@ -55,7 +58,7 @@ class Reporter:
         """A run has ended; written to disk before this returns. Where the disk is full it is sent from memory."""
         self._progress.pop(body["external_id"], None)
         try:
-            self.client.outbox.put(self.client.url, body, correct="started").later()
+            self.client.outbox.put(self.client.url, body).later()
         except (OutboxFull, OSError) as full:
             logger.warning("fsf: %s", full)
             self._put("finish", body)
@@ -117,5 +120,14 @@ class Reporter:
         self._beaten = time.monotonic()
         for external_id in [name for name in self._runs if name not in self._progress]:
             del self._runs[external_id]
-        for external_id, run in self._runs.items():
-            self.client.heartbeat(run, **self._progress.get(external_id, {}))
+        for external_id, run in list(self._runs.items()):
+            known = self._runs[external_id] = self._known(run)
+            self.client.heartbeat(known, **self._progress.get(external_id, {}))
+
+    def _known(self, run: Run) -> Run:
+        """The run with its number: a start that had to wait is delivered without one, so it is asked for by the same post again."""
+        if run.receipt.delivered or self.client.waits(run.body):
+            return run
+        with contextlib.suppress(Refused):
+            return self.client.start_run(run.body)
+        return run

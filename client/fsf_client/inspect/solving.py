@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,17 +36,27 @@ class Line:
 
 def tasks_of(lines: Iterable[Line], scorer: str, score: str, reducer: str = "mean") -> list[dict[str, Any]]:
     """Solved and attempts of each task where every score is right or wrong; nothing where one is neither, or the reducer has no vector."""
-    scored = [(line.name, grade(value)) for line in lines if (value := line.value(scorer, score)) is not None]
-    least, counted = _least(reducer), dict[str, list[int]]()
-    if least is None or any(number not in (0, 1) for _, number in scored):
+    found = [(line.name, grade(value)) for line in lines if (value := line.value(scorer, score)) is not None]
+    least = _least(reducer)
+    if least is None or any(number not in (0, 1) for _, number in found):
         return []
-    for name, number in scored:
-        counted.setdefault(name, []).append(int(number or 0))
-    if len(counted) > MOST_TASKS:
+    solved, attempts = _tallied(found)
+    if len(attempts) > MOST_TASKS:
         return []
-    if least == 0:
-        return [{"id": name, "solved": sum(each), "attempts": len(each)} for name, each in counted.items()]
-    return [{"id": name, "solved": int(sum(each) >= least), "attempts": 1} for name, each in counted.items()]
+    return [{"id": name, **_outcome(least, solved[name], attempts[name])} for name in attempts]
+
+
+def _tallied(found: Iterable[tuple[str, float | None]]) -> tuple[Counter[str], Counter[str]]:
+    """How often each task was solved, and how often it was tried."""
+    solved, attempts = Counter[str](), Counter[str]()
+    for name, number in found:
+        solved[name] += int(number or 0)
+        attempts[name] += 1
+    return solved, attempts
+
+
+def _outcome(least: int, solved: int, attempts: int) -> dict[str, int]:
+    return {"solved": solved, "attempts": attempts} if least == 0 else {"solved": int(solved >= least), "attempts": 1}
 
 
 def with_families(tasks: list[dict[str, Any]], lines: list[Line], key: str | None) -> list[dict[str, Any]]:
@@ -53,7 +64,11 @@ def with_families(tasks: list[dict[str, Any]], lines: list[Line], key: str | Non
     if key is None or any(key not in line.metadata for line in lines):
         return tasks
     families = {line.name: str(line.metadata[key])[:100] for line in lines}
-    return [{**task, "family": families[task["id"]]} if families.get(task["id"]) else task for task in tasks]
+    return [{**task, **_family(families.get(task["id"]))} for task in tasks]
+
+
+def _family(name: str | None) -> dict[str, str]:
+    return {"family": name} if name else {}
 
 
 def _least(reducer: str) -> int | None:

@@ -8,9 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.models import ServiceAccount
-from accounts.roles import SYSTEM, Refused
-from audit import log
+from accounts.roles import SYSTEM, Reach, Refused
+from audit.access import make_account, make_token, revoke_token
+
+USUAL = [scope for scope in tokens.SCOPES if scope != "tokens:write"]
 
 
 class Command(BaseCommand):
@@ -18,9 +19,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("account", help="name of the service account, made where it is new")
-        parser.add_argument("--scope", action="append", choices=tokens.SCOPES, help="repeat for several; default: all")
+        parser.add_argument("--scope", action="append", choices=tokens.SCOPES, help="repeat for several; default: all but tokens:write")
         parser.add_argument("--days", type=int, default=tokens.DEFAULT_DAYS, help=f"days to live, at most {tokens.MOST_DAYS}")
+        parser.add_argument("--purpose", default=tokens.GENERAL, help="what it is for; at most two alike live at once")
+        parser.add_argument("--model", action="append", default=[], metavar="SLUG", help="restrict it to this model; repeat for several")
+        parser.add_argument("--evaluation", action="append", default=[], metavar="SLUG", help="restrict it to this evaluation; repeat")
+        parser.add_argument("--network", action="append", default=[], metavar="CIDR", help="only from this network; repeat for several")
         parser.add_argument("--revoke", metavar="KEY", help="end the account's token with this key instead of making one")
+        parser.add_argument("--leaked", action="store_true", help="with --revoke: end every token that was made with it too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -31,16 +37,17 @@ class Command(BaseCommand):
 
     def _make(self, options: dict[str, Any]) -> None:
         now = timezone.now()
-        account, _ = ServiceAccount.objects.get_or_create(name=options["account"], defaults={"created": now})
-        row, text = tokens.issue(account=account, scopes=options["scope"] or tokens.SCOPES, now=now, days=options["days"])
-        data = {"account": account.name, "scopes": row.scopes, "expires": row.expires.isoformat()}
-        log.record(action="accounts.token.make", about=f"token:{row.key}", actor=SYSTEM, now=now, data=data)
+        account = make_account(name=options["account"], actor=SYSTEM, now=now)
+        reach = Reach(frozenset(options["model"]), frozenset(options["evaluation"]))
+        scopes = frozenset(options["scope"] or USUAL)
+        grant = tokens.Grant(scopes, options["purpose"], reach, tuple(options["network"]), options["days"])
+        row, text = make_token(owner=account, grant=grant, actor=SYSTEM, now=now)
         self.stdout.write(f"Token of {account.name}, scopes {', '.join(row.scopes)}, until {row.expires:%d %b %Y}. It is shown only now:")
         self.stdout.write(text)
 
     def _revoke(self, options: dict[str, Any]) -> None:
-        now = timezone.now()
         token = tokens.find(account=options["account"], key=options["revoke"])
-        tokens.revoke(token=token, now=now)
-        log.record(action="accounts.token.revoke", about=f"token:{token.key}", actor=SYSTEM, now=now, data={"account": options["account"]})
-        self.stdout.write(f"Token {token.key} of {options['account']} is revoked.")
+        reason = "leaked" if options["leaked"] else "unneeded"
+        also = revoke_token(token=token, reason=reason, actor=SYSTEM, now=timezone.now())
+        more = f", and with it {', '.join(also)}" if also else ""
+        self.stdout.write(f"Token {token.key} of {options['account']} is revoked{more}.")

@@ -18,6 +18,7 @@ from fsf.web.forms import ActForm, EndForm, EquateForm, GradeForm
 from fsf.web.lines import word_of
 from fsf.web.looks import GRADE
 from fsf.web.scales import compute_text, score_text
+from fsf.web.underway import heartbeat_of, said
 from thresholds.inheritance import end_equivalence, sign_equivalence
 from thresholds.lines import GRADES
 from thresholds.models import Equivalence, Threshold
@@ -36,6 +37,21 @@ class Run:
     score: str
     counted: str
     void: str
+
+    @property
+    def state(self) -> str:
+        """Running or lost, where it stands without a result."""
+        return "" if self.void else {"started": "running", "lost": "lost"}.get(self.run.status, "")
+
+    @property
+    def said(self) -> str:
+        """How far it said it was, where it has no result."""
+        return said(heartbeat_of(self.run)) if self.state else ""
+
+    @property
+    def late(self) -> bool:
+        """Whether it came after it had been given up as lost."""
+        return self.run.supersedes is not None and self.run.supersedes.status == "lost"
 
     @property
     def why(self) -> dict[str, Any]:
@@ -76,7 +92,8 @@ def _void(run: EvalRun) -> str:
 def _runs(runs: "QuerySet[EvalRun]") -> list[Run]:
     """The newest runs, each with its score."""
     results = Prefetch("results", EvalResult.objects.defer("tasks"))
-    found = runs.select_related("evaluation", "superseded_by").prefetch_related(results).order_by("-completed", "-pk")[:RUNS_SHOWN]
+    related = ("evaluation", "superseded_by", "heartbeat", "supersedes__heartbeat")
+    found = runs.select_related(*related).prefetch_related(results).order_by("-completed", "-pk")[:RUNS_SHOWN]
     return [Run(run, *_score(run), _void(run)) for run in found]
 
 

@@ -12,6 +12,7 @@ from fsf.web.acting import Act, attempt, may
 from fsf.web.forms import ActForm, FlagForm
 from fsf.web.lines import word_of
 from fsf.web.looks import GRADE
+from fsf.web.underway import underway
 from fsf.web.wording import REFUSALS, looks_words, task_rule_words
 from thresholds.models import Threshold
 from thresholds.validity import FLAGS, flag_evaluation
@@ -40,8 +41,11 @@ def _form(request: HttpRequest, evaluation: Evaluation) -> ActForm | None:
 def _page(request: HttpRequest, evaluation: Evaluation, wrong: ActForm | None = None) -> HttpResponse:
     lines = Threshold.objects.filter(evaluation=evaluation).select_related("level__framework", "evaluation")
     lines = lines.order_by("level__framework__developer", "level__framework__effective_from", "pk")
+    without_result, lost = underway(evaluation=evaluation)
     context = {
         "evaluation": evaluation,
+        "underway": without_result,
+        "lost": lost,
         "task_rule": task_rule_words(evaluation),
         "refusals": REFUSALS[evaluation.refusals],
         "looks": looks_words(evaluation),

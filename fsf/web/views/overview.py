@@ -15,6 +15,7 @@ from evals.models import Checkpoint, EvalJob
 from fsf.web import attention, matrix, plans
 from fsf.web.distance import numbers_text
 from fsf.web.situation import describe
+from fsf.web.underway import underway
 from mitigations.readiness import Readiness
 from thresholds.governing import in_force
 from thresholds.models import CapabilityLevel, Framework, LevelStatus, Threshold
@@ -70,6 +71,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     crises = _open_crises(now)
     drawn = matrix.Drawn(Threshold.objects.values_list("level_id", "evaluation_id", "kind"))
     leading = attention.crisis_of(urgent, [crisis for crisis, _ in crises])
+    without_result, lost = underway()
     plan = next((plans.plan_of(crisis, readiness) for crisis, readiness in crises if crisis == leading), None)
     matrices = matrix.build(
         frameworks=in_force(frameworks, now.date()),
@@ -87,11 +89,13 @@ def overview(request: HttpRequest) -> HttpResponse:
         "matrices": matrices,
         "ungoverned": [row for row in rows if row.model.developer.casefold() not in governed],
         "empty": not checkpoints and not choice.show,
-        "situation": describe(attention.facts_of(counts, urgent, drawn, plan, len(crises))),
+        "situation": describe(attention.facts_of({**counts, "lost": lost}, urgent, drawn, plan, len(crises))),
         "leading": leading,
         "attention": [(status, numbers_text(matrix.score_of(status, drawn))) for status in urgent],
         "counts": counts,
         "crises": crises,
+        "underway": without_result,
+        "lost": lost,
         "jobs": EvalJob.objects.select_related("schedule__evaluation", "schedule__checkpoint").order_by("-claimed", "-pk")[:JOBS_SHOWN],
     }
     return render(request, "overview/overview.html", context)

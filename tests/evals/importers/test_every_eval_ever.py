@@ -39,12 +39,19 @@ def test_a_score_comes_with_its_own_uncertainty(found):
         "ci_low": 0.65,
         "ci_high": 0.85,
         "ci_level": 0.9,
+        "direction": "higher",
     }
-    assert refusals == {"metric": "refusals", "value": 0.1}
+    assert refusals == {"metric": "refusals", "value": 0.1, "direction": "lower"}
 
 
 def test_the_unknown_level_is_no_score(found):
-    assert found["expert-review"]["measurements"] == [{"metric": "score", "value": None, "reason": "unscored"}]
+    assert found["expert-review"]["measurements"] == [{"metric": "score", "value": None, "reason": "unscored", "direction": "higher"}]
+
+
+def test_a_direction_that_is_not_said_is_not_handed_on():
+    results = [{**result, "metric_config": {}} for result in AGGREGATE["evaluation_results"]]
+    found = runs({**AGGREGATE, "evaluation_results": results})
+    assert [item for run in found.values() for item in run["measurements"] if "direction" in item] == []
 
 
 def test_the_direction_unit_and_range_are_kept(found):
@@ -97,4 +104,4 @@ def test_only_aggregates_are_recognised():
 def test_the_sample_files_are_read():
     found = [run for path in sorted((SAMPLES / "eee").glob("aggregate_*.json")) for run in from_file(path)]
     assert {run["relationship"] for run in found} == {"third_party"}
-    assert found[-1]["measurements"] == [{"metric": "accuracy", "value": 0.75}]
+    assert found[-1]["measurements"] == [{"metric": "accuracy", "value": 0.75, "direction": "higher"}]

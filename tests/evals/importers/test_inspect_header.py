@@ -4,7 +4,7 @@ import pytest
 
 from evals.importers import Unreadable
 from evals.submissions import parse
-from tests.evals.importers.conftest import HEADER, LINES, changed, eval_log, imported
+from tests.evals.importers.conftest import FIXTURES, HEADER, LINES, changed, eval_log, from_file, imported
 
 SECRETS = {
     "model_base_url": "https://ben:SECRET@api.example.org/SECRET/v1?key=SECRET",
@@ -120,8 +120,18 @@ def test_another_prompt_is_another_elicitation():
     assert one != two
 
 
-def test_nobody_attests_the_elicitation_by_writing_a_log():
-    assert "attested_by" not in of(eval={"metadata": {"attested_by": "me"}, "task_args": {"attested_by": "me"}})["elicitation"]
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [({"attested_by": " Ben "}, "Ben"), ({"attested_by": " "}, None), ({"attested_by": True}, None), ({}, None), (None, None)],
+)
+def test_who_attests_the_elicitation_is_named_in_the_metadata_of_the_evaluation_and_nowhere_else(metadata, named):
+    found = of(eval={"metadata": metadata, "task_args": {"attested_by": "me"}}, metadata={"attested_by": "me"})
+    assert found["elicitation"].get("attested_by") == named
+
+
+def test_the_log_says_when_it_was_written():
+    assert "log_written" not in of()["provenance"]
+    assert from_file(FIXTURES / "limited.eval")[0]["provenance"]["log_written"] == "2026-11-22T17:39:28"
 
 
 def test_provenance_tells_of_edits_and_of_mid_run_changes():

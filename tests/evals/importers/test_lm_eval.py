@@ -42,12 +42,21 @@ def test_a_group_plans_the_samples_of_its_tasks(found):
 
 def test_a_standard_error_that_is_not_available_or_zero_is_left_out(found):
     assert found["wmdp@1"]["measurements"] == [{"metric": "acc,none", "value": 0.45, "stderr": 0.02, "n_tasks": 30}]
-    assert found["wmdp_bio@1.0"]["measurements"] == [{"metric": "acc,none", "value": 0.5, "n_tasks": 20}]
+    assert found["wmdp_bio@1.0"]["measurements"] == [{"metric": "acc,none", "value": 0.5, "n_tasks": 20, "direction": "higher"}]
 
 
 def test_a_metric_without_a_number_is_unscored(found):
     items = {item["metric"]: item for item in found["wmdp_cyber"]["measurements"]}
-    assert items["perplexity,none"] == {"metric": "perplexity,none", "value": None, "reason": "unscored"}
+    assert items["perplexity,none"] == {"metric": "perplexity,none", "value": None, "reason": "unscored", "direction": "lower"}
+
+
+def test_a_version_that_the_file_lacks_can_be_given():
+    assert {*runs(version="7")} == {"wmdp@1", "wmdp_bio@1.0", "wmdp_cyber@7"}
+
+
+def test_a_direction_that_the_file_does_not_say_is_not_handed_on():
+    items = [item for run in runs(without("higher_is_better")).values() for item in run["measurements"]]
+    assert [item for item in items if "direction" in item] == []
 
 
 def test_the_direction_of_each_metric_is_kept(found):
@@ -73,7 +82,7 @@ def test_older_files_name_the_model_in_its_arguments_and_metrics_without_filter(
     old = {**without("model_name"), "results": {"wmdp_bio": {"acc": 0.5, "acc_stderr": 0.1}}}
     (run,) = runs(old).values()
     assert run["checkpoint"] == "aurora-2"
-    assert run["measurements"] == [{"metric": "acc", "value": 0.5, "stderr": 0.1, "n_tasks": 20}]
+    assert run["measurements"] == [{"metric": "acc", "value": 0.5, "stderr": 0.1, "n_tasks": 20, "direction": "higher"}]
 
 
 @pytest.mark.parametrize(
@@ -104,5 +113,5 @@ def test_only_the_harness_own_results_are_recognised():
 def test_the_sample_file_is_read():
     (path,) = (SAMPLES / "lm_eval").glob("results_*.json")
     first, second = from_file(path)
-    assert first["measurements"] == [{"metric": "exact_match,none", "value": 0.0, "n_tasks": 5000}]
+    assert first["measurements"] == [{"metric": "exact_match,none", "value": 0.0, "n_tasks": 5000, "direction": "higher"}]
     assert second["measurements"][0]["stderr"] > 0

@@ -60,9 +60,9 @@ def test_json_lines_may_be_nested():
     assert run["measurements"] == [{"metric": "m", "solved": 3.0, "total": 4}]
 
 
-def test_the_delimiter_is_the_mappings_or_that_of_the_name():
+def test_the_delimiter_is_the_mappings_or_the_tabs_of_the_header():
     assert runs("model;score\na;1\n", {**SMALL, "delimiter": ";"})
-    assert runs("model\tscore\na\t1\n", name="x.tsv")
+    assert runs("model\tscore\na, b\t1\n", name="x.csv")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,35 @@ def test_the_program_takes_a_mapping_file():
     assert len(json.loads(out.getvalue())) == 3
 
 
-def test_a_table_is_known_by_its_name():
-    assert recognises("RUNS.CSV", b"a,b\n")
-    assert not recognises("notes.txt", b"a,b\n")
+@pytest.mark.parametrize(
+    "head", [b"a,b\n1,2\n", b"a\tb\n1,5\t2\n", b"\n\xef\xbb\xbfa;b\r\n\r\n1;2", b'{"a": 1}', b'{"a": 1}\n{"a": 2}\n{"a"']
+)
+def test_a_table_is_known_by_its_first_lines(head):
+    assert recognises("", head)
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"\n", b"dear diary", b"Dear John,\nnothing new\n", b"a,b\n", b'{"a": 1}\nb', b"PK\x03\x04,\n,", b"a,\0\n1,2"]
+)
+def test_other_texts_are_no_tables(head):
+    assert not recognises("", head)
+
+
+def test_a_table_of_one_column_is_known_by_its_name_only():
+    assert recognises("RUNS.CSV", b"score\n1\n")
     assert not recognises("x.csv", b"PK\x03\x04")
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+def test_the_mapping_may_say_which_way_is_more_capable(direction):
+    mapping = {**SMALL, "measurements": [{"metric": "m", "value": "score", "direction": direction}]}
+    assert runs("model,score\na,1\n", mapping)[0]["measurements"] == [{"metric": "m", "value": 1.0, "direction": direction}]
+
+
+def test_a_direction_is_no_column():
+    with pytest.raises(Unreadable, match="'direction' of the metric 'm'"):
+        runs("model,score\na,1\n", {**SMALL, "measurements": [{"metric": "m", "value": "score", "direction": "score"}]})
+
+
+def test_lines_of_objects_are_read_as_such_whatever_the_file_is_called():
+    assert runs('{"model": "a", "score": 1}\n', name="x.csv") == runs('{"model": "a", "score": 1}\n', name="")

@@ -1,0 +1,173 @@
+"""One strict reader for the JSON of every door: the same bytes mean the same to everyone, or are refused. Plain Python.
+
+Refused, with a sentence: what is not JSON or not UTF-8, NaN and the infinities, a name that stands twice in one object, nesting deeper than
+DEPTH, whole numbers that no double can hold, NUL characters and half surrogates, which databases store differently or not at all.
+`read_log` is for the logs of evaluation harnesses: there NaN and the infinities, written where nothing was scored, become None, and a text
+may hold anything; `unstorable` looks at what is to be stored of it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+import orjson
+
+DEPTH = 64
+DIGITS = 309  # of the largest double
+FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+GAP = re.compile(rb'"[ \t\r\n]+:')
+TOO_DEEP = f"The JSON is nested deeper than {DEPTH} levels."
+NAME = b'":'  # as often as there are names, and once more for each text that holds such a sign
+
+Keep = Callable[[dict[str, Any]], Any]
+Pairs = list[tuple[str, Any]]
+
+
+class NotStrict(ValueError):
+    """The JSON cannot be read, or could be read in two ways; the text is a sentence that says why."""
+
+
+def read(raw: bytes) -> Any:
+    """The content of one JSON document; raises NotStrict."""
+    try:
+        content = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise NotStrict(f"The body is not valid JSON: {wrong}.") from None
+    except RecursionError:
+        raise NotStrict(TOO_DEEP) from None
+    if not _plain(raw, content):
+        _examined(raw)
+    return content
+
+
+def read_lines(body: bytes) -> Iterator[tuple[int, Any]]:
+    """The number, from 1, and the content of each line of JSON Lines that is not blank, or NotStrict in its place."""
+    for number, line in enumerate(body.split(b"\n"), start=1):
+        if line and not line.isspace():
+            yield number, _or_fault(line)
+
+
+def read_items(body: bytes) -> Iterator[tuple[int, Any]]:
+    """The position, from 0, and the content of each item of a JSON array, or NotStrict in its place; raises NotStrict for no array."""
+    try:
+        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise NotStrict(f"The body is not a JSON array: {wrong}.") from None
+    except RecursionError:
+        raise NotStrict(TOO_DEEP) from None
+    return ((position, _or_fault(bytes(item))) for position, item in enumerate(items))
+
+
+def read_log(raw: bytes, keep: Keep | None = None, deepest: int = DEPTH) -> Any:
+    """The content of a JSON document out of a log; `keep` may reduce each object as soon as it is read. Raises NotStrict.
+
+    Objects are read from the inside out, so `keep` sees reduced parts.
+    """
+    if (depth := _depth(raw)) > deepest:
+        raise NotStrict(f"The JSON is nested {depth} levels deep; {deepest} are read.")
+    try:
+        return json.loads(raw.decode(), object_pairs_hook=partial(_once, keep), parse_constant=lambda _: None, parse_float=_number)
+    except UnicodeDecodeError as wrong:
+        raise NotStrict(f"It is not UTF-8 at byte {wrong.start}.") from None
+    except json.JSONDecodeError as wrong:
+        raise NotStrict(f"It is not JSON: {wrong.msg} at line {wrong.lineno} column {wrong.colno}.") from None
+    except NotStrict:
+        raise
+    except (ValueError, RecursionError) as wrong:
+        raise NotStrict(f"The JSON cannot be read: {wrong}.") from None
+
+
+def unstorable(content: Any) -> bool:
+    """Whether a text in it holds a NUL character or half a surrogate pair."""
+    waiting = [content]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
+        elif isinstance(part, str) and FORBIDDEN.search(part):
+            return True
+    return False
+
+
+def _or_fault(raw: bytes) -> Any:
+    try:
+        return read(raw)
+    except NotStrict as fault:
+        return fault
+
+
+def _plain(raw: bytes, content: Any) -> bool:
+    """Whether it is surely as strict as it must be, without a look at every part; a No only means that the look must be taken.
+
+    Written anew, the content has as many names as the body unless one of them stood twice. That holds where the signs that are
+    counted cannot be written otherwise: no escapes of ASCII (NUL among them), no gap between a name and its colon.
+    """
+    if b"\\u00" in raw or GAP.search(raw):
+        return False
+    try:
+        written = orjson.dumps(content)
+    except TypeError:  # a whole number beyond 64 bits, or 255 levels
+        return False
+    return written.count(NAME) == raw.count(NAME) and (raw.count(b"[") + raw.count(b"{") <= DEPTH or _shallow(content))
+
+
+def _shallow(content: Any) -> bool:
+    """Whether it has at most DEPTH levels."""
+    level = [content]
+    for _ in range(DEPTH):
+        level = [inner for part in level for inner in _inside(part) if type(inner) is dict or type(inner) is list]
+        if not level:
+            return True
+    return False
+
+
+def _inside(part: Any) -> Any:
+    return part.values() if type(part) is dict else part if type(part) is list else ()
+
+
+def _examined(raw: bytes) -> None:
+    """Look at every part of a valid document; raises NotStrict."""
+    if _depth(raw) > DEPTH:
+        raise NotStrict(TOO_DEEP)
+    if unstorable(json.loads(raw, object_pairs_hook=partial(_once, None), parse_int=_whole)):
+        raise NotStrict("A text in the body holds a NUL character; remove it.")
+
+
+def _once(keep: Keep | None, pairs: Pairs) -> Any:
+    """The object with these names, each of which may stand in it once: readers differ in which of two they believe."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise NotStrict(f"The name '{next(name for name in names if names.count(name) > 1)[:80]}' stands twice in one object.")
+    return keep(found) if keep else found
+
+
+def _whole(text: str) -> int:
+    if len(text) > DIGITS + 1 or not math.isfinite(float(text)):
+        raise NotStrict(f"A whole number has {len(text.lstrip('-'))} digits; no double can hold it.")
+    return int(text)
+
+
+def _number(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _depth(raw: bytes) -> int:
+    """How deep the brackets go, counted before anything is built: a million brackets must not cost a million objects."""
+    deepest = depth = 0
+    for found in TOKEN.finditer(raw):
+        sign = raw[found.start()]
+        if sign in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign in b"]}":
+            depth -= 1
+    return deepest

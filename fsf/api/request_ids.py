@@ -1,0 +1,38 @@
+"""Every request has an id: the caller's X-Request-ID where it is sane, or one that is made. Answers, problems and log lines name it."""
+
+import logging
+import re
+import secrets
+from contextvars import ContextVar
+
+from django.http import HttpRequest
+
+HEADER = "X-Request-ID"
+SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
+_current: ContextVar[str] = ContextVar("request_id", default="")
+
+
+def begin(request: HttpRequest) -> str:
+    """The id of a request, which from here on is the current one."""
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    found = given if SANE.fullmatch(given) else secrets.token_hex(16)
+    _current.set(found)
+    return found
+
+
+def current() -> str:
+    """The id of the request that is worked on; empty outside of one."""
+    return _current.get()
+
+
+def end() -> None:
+    """No request is worked on any more."""
+    _current.set("")
+
+
+class WithRequestId(logging.Filter):
+    """Gives each log record a `request_id`, which is `-` outside of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _current.get() or "-"
+        return True

@@ -1,0 +1,70 @@
+import pytest
+from django.db import IntegrityError, transaction
+from django.forms import model_to_dict
+
+from evals.models import EvalResult, EvalRun
+from evals.rows import check_references, new_row, reserve_ids, store_rows
+from evals.storing import Posted, record_runs
+from evals.submissions import parse
+from tests.conftest import NIGHTLY, on_postgres, run_body
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
+NUMBERS = {"metric": "solved", "value": 0.25, "solved": 3.0, "total": 12, "tasks": [{"id": "a", "x": 1e-7}, {"id": "ü\u2028", "x": None}]}
+
+
+@pytest.fixture
+def run(now):
+    (recorded,) = record_runs(posts=[Posted(parse(run_body(3, 12)), NIGHTLY)], now=now)
+    return recorded.run
+
+
+def result(run, **more):
+    return new_row(EvalResult, {"run": run}, {**NUMBERS, "tasks": None, **more})
+
+
+def test_a_quick_row_is_the_row_that_the_model_makes(run):
+    quick, plain = result(run, metric="other"), EvalResult(run=run, **{**NUMBERS, "tasks": None, "metric": "other"})
+    assert model_to_dict(quick) == model_to_dict(plain)
+    assert (quick.run, quick.pk, quick._state.adding, quick._state.db) == (run, None, True, None)
+    quick.save()
+    assert EvalResult.objects.get(pk=quick.pk).ci_level == 0.95
+
+
+def test_stored_rows_are_read_back_as_they_were_and_have_their_ids(run):
+    rows = [result(run, metric=name, tasks=NUMBERS["tasks"], reason="a\tb\\N\n") for name in ("a", "b")]
+    store_rows(rows)
+    for row in rows:
+        kept = EvalResult.objects.get(pk=row.pk)
+        assert (model_to_dict(kept), row._state.adding) == (model_to_dict(row), False)
+    later = result(run, metric="c")
+    later.save()
+    assert later.pk not in {row.pk for row in rows}
+
+
+def test_nobody_asks_a_nameless_row_for_its_id(run):
+    store_rows([result(run, metric="a")], nameless=True)
+    assert sorted(run.results.values_list("metric", flat=True)) == ["a", "solved"]
+
+
+def test_what_the_database_refuses_is_raised_and_none_is_kept(run):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        store_rows([result(run, metric="a"), result(run, metric="b"), result(run, metric="a")])
+    assert run.results.count() == 1
+
+
+@on_postgres
+@pytest.mark.postgres
+def test_a_row_that_refers_to_nothing_is_refused_when_that_is_looked_for(run):
+    with transaction.atomic():
+        store_rows([new_row(EvalResult, {}, {**NUMBERS, "tasks": None, "run_id": run.pk + 1000})])
+        with pytest.raises(IntegrityError):
+            check_references()
+        transaction.set_rollback(True)
+    assert EvalResult.objects.count() == 1
+
+
+def test_reserved_ids_are_nobody_elses(run):
+    ids = list(reserve_ids(EvalRun, 3))
+    assert len(set(ids)) == 3
+    assert min(ids) > run.pk
+    assert list(reserve_ids(EvalRun, 0)) == []

@@ -1,0 +1,127 @@
+"""Runs that have no result yet are shown where their evaluation's evidence is shown."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from crises.watching import lose_run
+from fsf.web.underway import underway
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("level", "aurora")]
+PAGES = ("/", "/evaluations/ctf@1/")
+
+
+@pytest.fixture
+def start(pipeline):
+    """Posts a start, and how far it is; returns its id."""
+
+    def start(external_id="1", **said):
+        pk = pipeline.run(status="started", external_id=external_id).json()["id"]
+        if said:
+            assert pipeline.send(f"runs/{pk}/heartbeat/", said).status_code == 200
+        return pk
+
+    return start
+
+
+def lose(pk):
+    assert lose_run(run_id=pk, now=timezone.now() + dt.timedelta(hours=1))
+
+
+def words(answer):
+    """What is read on a page."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+def card(client, page):
+    """The card of the runs without a result, or nothing."""
+    text = words(client.get(page))
+    return text.partition("Runs without a result yet")[2][:400]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_where_nothing_runs_nothing_is_said_of_it(lead, pipeline, page):
+    pipeline.run(0, 500)
+    assert card(lead, page) == ""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_running_run_is_shown_with_how_far_it_is(lead, start, page):
+    pk = start(completed=30, planned=100)
+    said = card(lead, page)
+    assert " Running " in said
+    assert f"R-{pk} by nightly, 30 of 100 samples. Last sign" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_lost_run_is_shown_until_its_result_comes(lead, start, pipeline, page):
+    pk = start(completed=30, planned=100)
+    lose(pk)
+    said = card(lead, page)
+    assert (" 1 lost " in said, " Lost " in said, " Running " in said) == (True, True, False)
+    assert f"R-{pk + 1} by nightly, 30 of 100 samples. Nothing was heard of it after" in said
+    pipeline.run(0, 500)
+    assert card(lead, page) == ""
+
+
+def test_the_overview_counts_lost_runs_in_its_sentence(lead, start, pipeline, days):
+    pipeline.run(0, 500, external_id="before", completed=days(-3))
+    assert "lost without a result" not in words(lead.get("/"))
+    lose(start())
+    said = words(lead.get("/"))
+    assert "Cyber uplift cannot be ruled out for Aurora" in said
+    assert "1 run lost without a result" in said
+
+
+def test_a_checkpoint_marks_its_running_and_lost_runs_and_what_came_late(lead, start, pipeline):
+    pk = start(completed=30, planned=100)
+    row = lambda number: words_of_row(lead, number)  # noqa: E731
+    assert "Running 30 of 100 samples" in row(pk)
+    lose(pk)
+    assert ("Lost 30 of 100 samples" in row(pk + 1), f"Superseded by R-{pk + 1}" in row(pk)) == (True, True)
+    done = pipeline.run(0, 500).json()["id"]
+    assert ("came after it was given up" in row(done), " Lost " in row(pk + 1)) == (True, False)
+
+
+def words_of_row(client, number):
+    page = client.get("/checkpoints/aurora-1/").content.decode()
+    row = re.search(rf'<tr id="run-{number}".*?</tr>', page, re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row[0]))
+
+
+def test_a_level_marks_the_reading_of_a_lost_run(lead, start):
+    lose(start())
+    assert re.search(r"R-\d+ lost ", words(lead.get("/levels/small-1.0.uplift/")))
+
+
+def test_the_coverage_says_that_the_newest_attempt_was_lost(lead, start, pipeline, days):
+    pipeline.run(0, 500, external_id="before", completed=days(-3))
+    pk = start()
+    lose(pk)
+    assert f"The newest attempt at ctf@1, R-{pk + 1}, was lost on" in words(lead.get("/coverage/"))
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/checkpoints/aurora-1/"])
+def test_three_runs_cost_no_more_queries_than_one(lead, start, page):
+    counts = []
+    for names in (("a", "b"), ("c", "d", "e", "f")):
+        for number, name in enumerate(names):
+            pk = start(name, completed=1)
+            if number % 2:
+                lose(pk)
+        with CaptureQueriesContext(connection) as captured:
+            lead.get(page)
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
+
+
+def test_lost_runs_come_first_and_are_all_counted(start):
+    for number in range(8):
+        lose(start(f"lost-{number}"))
+    start("alive")
+    shown, lost = underway()
+    assert ([each.state for each in shown], lost) == (["lost"] * 6 + ["running"], 8)

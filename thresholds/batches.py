@@ -1,0 +1,125 @@
+"""Judging many runs that one transaction stored: each level locked once, its readings added, its row brought up to date once.
+
+It gives what judging them one after the other gives (`assess`, which stays the measure of it), but for the states beside each
+reading: those are the states before and after all runs of the batch, and say so. What cannot be done for all at once is done
+one by one in its turn: a correction of what was judged, a run that others inherit, a level that several evaluations decide together,
+a run that was taken before a version came into force under which its checkpoint may stand already.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from django.db import transaction
+
+from evals.models import EvalResult, EvalRun
+from thresholds.assess import Judged, assess, covers
+from thresholds.decided import drawn_of
+from thresholds.governing import in_force, lines_for, lines_of, published
+from thresholds.models import Assessment, Equivalence, Framework
+from thresholds.places import Place, Places, lock, make_places, rows_of
+from thresholds.statistics import InvalidMeasurement
+from thresholds.together import Group, Keep, Taken, Unjudgeable, judge_together, keep_rows
+
+__all__ = ["Keep", "Stored", "Unjudgeable", "assess_many"]
+
+Stored = tuple[EvalRun, Sequence[EvalResult]]
+_Lines = tuple[list[Group], bool]  # by level, and whether more than a run itself decides what they say
+
+
+@transaction.atomic(savepoint=False)
+def assess_many(*, stored: Sequence[Stored], now: dt.datetime, keep: Keep = keep_rows) -> list[list[Judged]]:
+    """Judge runs that this transaction stored at `now`, in the order in which they arrived; by run what it did to each level.
+
+    A constant number of statements, whatever the number of runs and levels. `keep` stores assessments and sets their keys.
+    Raises Unjudgeable where the numbers of a run cannot be judged.
+    """
+    found: list[list[Judged]] = [[] for _ in stored]
+    taken = list(_taken(stored, now))
+    heirs = _heirs(taken)
+    taken = _set_apart(taken, heirs)
+    if any(each.alone for each in taken):
+        _lock_all(taken, heirs, now)
+    for alone, some in groupby(taken, key=lambda each: each.alone):
+        for position, judged in _judge_alone(some, stored, now) if alone else judge_together(list(some), now, keep):
+            found[position].append(judged)
+    return found
+
+
+def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datetime) -> Iterator[tuple[int, Judged]]:
+    for each in taken:
+        try:
+            judged = assess(run=each.run, results=stored[each.position][1], now=now, stored_now=each.run.received == now)
+        except InvalidMeasurement as wrong:
+            raise Unjudgeable(wrong, each.position) from wrong
+        yield from ((each.position, one) for one in judged)
+
+
+def _taken(stored: Sequence[Stored], now: dt.datetime) -> Iterator[Taken]:
+    """Every run, once, with the levels that read it; not what nothing judges and what corrects nothing."""
+    known, drawn, seen = published(), dict[tuple[int, dt.date], _Lines](), set[int]()
+    for position, (run, results) in enumerate(stored):
+        if run.pk in seen:
+            continue
+        seen.add(run.pk)
+        idle = run.invalidated is not None or (run.status == "started" and not results)
+        if idle and run.supersedes_id is None:
+            continue
+        key = run.evaluation_id, run.completed.astimezone(dt.UTC).date()
+        lines = drawn.get(key)
+        if lines is None:
+            lines = drawn[key] = _lines(*key, known, now.date())
+        metric = run.evaluation.metric
+        result = next((each for each in results if each.metric == metric), None)
+        yield Taken(position, run, result, () if idle else lines[0], alone=lines[1] or run.received != now)
+
+
+def _lines(evaluation_id: int, day: dt.date, known: Sequence[Framework], today: dt.date) -> _Lines:
+    """The lines that read an evaluation on a day."""
+    lines = lines_for(evaluation_id=evaluation_id, on=day, frameworks=known)
+    groups = [list(group) for _, group in groupby(lines, key=lambda line: line.level_id)]
+    chosen = {each.pk for each in in_force(known, day)}
+    later = [each for each in known if day < each.effective_from <= today and each.pk not in chosen]
+    since = any(line.evaluation_id == evaluation_id for each in later for line in lines_of(each))
+    return [Group(group, drawn_of(group)) for group in groups], since or any(line.level.combine != "any" for line in lines)
+
+
+def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
+    """The live equivalences by which others inherit from the checkpoints of a batch, held so that none ends meanwhile."""
+    live = Equivalence.objects.filter(source__in={each.run.checkpoint_id for each in taken}, ended__isnull=True)
+    return list(live.select_related("checkpoint__model", "source").order_by("pk").select_for_update(of=("self",), no_key=True))
+
+
+def _set_apart(taken: list[Taken], heirs: Iterable[Equivalence]) -> list[Taken]:
+    """The runs of a batch, marked where they must be judged alone: others inherit them, or they correct what was judged."""
+    correct, sources = _corrections(taken), {heir.source_id for heir in heirs}
+    if not correct and not sources:
+        return taken
+    return [replace(each, alone=each.alone or each.run.pk in correct or each.run.checkpoint_id in sources) for each in taken]
+
+
+def _corrections(taken: Iterable[Taken]) -> set[int]:
+    """Runs that supersede one which was judged, before or in this batch; a run that had only started was judged by nothing."""
+    superseded = {each.run.supersedes_id: each.run.pk for each in taken if each.run.supersedes_id is not None}
+    if not superseded:
+        return set()
+    judged = set(Assessment.objects.filter(run__in=superseded).values_list("run", flat=True)) | {each.run.pk for each in taken}
+    return {run for before, run in superseded.items() if before in judged}
+
+
+def _lock_all(taken: Sequence[Taken], heirs: Sequence[Equivalence], now: dt.datetime) -> None:
+    """Make and lock every row that a batch will come to, in the order in which every other locks them."""
+    own: Places = {(each.run.checkpoint_id, group.level.pk): (each.run.checkpoint, group.level) for each in taken for group in each.groups}
+    inherited: Places = {
+        (heir.checkpoint_id, group.level.pk): (heir.checkpoint, group.level)
+        for heir in heirs
+        for each in taken
+        for group in each.groups
+        if each.run.checkpoint_id == heir.source_id and covers(heir, group.lines)
+    }
+    make_places({**own, **inherited}, now)
+    corrected = Assessment.objects.filter(run__in=[each.run.supersedes_id for each in taken if each.run.supersedes_id is not None])
+    touched: set[Place] = {*own, *inherited, *corrected.values_list("checkpoint", "level")}
+    if touched:
+        lock(rows_of(touched))
