@@ -103,15 +103,17 @@ def require(actor: Actor, action: str) -> int:
     return actor.id
 
 
-def check_reach(actor: Actor, *, model: str = "", checkpoint: str = "", evaluation: str = "") -> None:
+def check_reach(actor: Actor, *, model: str = "", checkpoint: str = "", evaluation: str = "", what: str = "") -> None:
     """Raise NotAllowed where the actor's token is restricted to other models or evaluations.
 
     `model` is the slug of the checkpoint's model and `evaluation` a slug with or without its version; empty ones are not checked.
+    The sentence names what the actor named: the checkpoint, not its model; or `what`, for a stored row of which nothing may be told.
     """
-    reach = actor.reach
+    reach, slug = actor.reach, evaluation.partition("@")[0]
+    beyond = ""
     if model and reach.models and model not in reach.models:
-        what = f"the checkpoint '{checkpoint}' of the model '{model}'" if checkpoint else f"the model '{model}'"
-        raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach {what}; use one that does.")
-    slug = evaluation.partition("@")[0]
-    if slug and reach.evaluations and slug not in reach.evaluations:
-        raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach the evaluation '{slug}'; use one that does.")
+        beyond = f"the checkpoint '{checkpoint}'" if checkpoint else f"the model '{model}'"
+    elif slug and reach.evaluations and slug not in reach.evaluations:
+        beyond = f"the evaluation '{slug}'"
+    if beyond:
+        raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach {what or beyond}; use one that does.")

@@ -12,7 +12,7 @@ from accounts.models import ApiToken, ServiceAccount, User
 from accounts.networks import are_within
 from accounts.roles import Actor, Kind, NotAllowed, Refused, Role, require
 from accounts.scopes import given_by, held_by
-from accounts.tokens import Grant, Owner, checked, issue_grant, revoke, revoke_family
+from accounts.tokens import Grant, Owner, checked, issue_grant, live, revoke, revoke_family, tokens_of
 from audit import log
 
 REASONS = {
@@ -37,6 +37,37 @@ def make_account(*, name: str, actor: Actor, now: dt.datetime) -> ServiceAccount
     if created:
         log.record(action="accounts.account.make", about=f"account:{account.pk}", actor=actor, now=now, data={"name": account.name})
     return account
+
+
+@transaction.atomic
+def switch_off(*, account: ServiceAccount, actor: Actor, now: dt.datetime) -> list[str]:
+    """End every token of a service account, and let it get no other until it is switched on; returns the keys of those that lived."""
+    held = _switched(account, actor, active=False)
+    alive = live(tokens_of(held), now)
+    keys = sorted(alive.values_list("key", flat=True))
+    alive.update(revoked=now)
+    data = {"name": held.name, "ended": keys}
+    log.record(action="accounts.account.switch_off", about=f"account:{held.pk}", actor=actor, now=now, data=data)
+    return keys
+
+
+@transaction.atomic
+def switch_on(*, account: ServiceAccount, actor: Actor, now: dt.datetime) -> None:
+    """Let a service account get tokens again; those that were ended stay ended."""
+    held = _switched(account, actor, active=True)
+    log.record(action="accounts.account.switch_on", about=f"account:{held.pk}", actor=actor, now=now, data={"name": held.name})
+
+
+def _switched(account: ServiceAccount, actor: Actor, *, active: bool) -> ServiceAccount:
+    """The account, locked and switched; raises Refused where it is so already."""
+    if actor.kind is not Kind.SYSTEM:
+        require(actor, "accounts.tokens")
+    held = ServiceAccount.objects.select_for_update().get(pk=account.pk)
+    if held.active is active:
+        raise Refused(f"The service account '{held.name}' is switched {'on' if active else 'off'} already.")
+    held.active = active
+    held.save(update_fields=["active"])
+    return held
 
 
 @transaction.atomic
@@ -83,6 +114,8 @@ def _make(owner: Owner, grant: Grant, actor: Actor, now: dt.datetime, **more: st
         _check_weaker(parent, actor, owner, wanted, now)
     else:
         _check_may_make(actor, owner, wanted.scopes)
+    if isinstance(owner, ServiceAccount) and not ServiceAccount.objects.select_for_update().get(pk=owner.pk).active:
+        raise Refused(f"The service account '{owner.name}' is switched off; it gets no token until it is switched on.")
     row, text = issue_grant(owner=owner, grant=wanted, now=now, parent=parent)
     data = {
         "owner": _name(owner),

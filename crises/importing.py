@@ -11,7 +11,7 @@ from accounts.roles import Actor, Refused
 from crises.models import Receipt
 from crises.receiving import FAULTS, Outcome, receive_runs
 from crises.response import Answer
-from evals.ingest import ContentDiffers, check_known
+from evals.ingest import ContentDiffers, check_known, plans_of
 from evals.models import EvalResult, EvalRun
 from evals.revisions import Choice, choose, with_plan
 from evals.storing import Posted
@@ -30,6 +30,17 @@ class OlderThanStored(Refused):
         super().__init__(
             f"{run.ref} is a later state of this run than the file, by when it ended, was edited or was written. It stands and nothing is "
             f"lost. If the file is the correction, import it with supersedes={run.ref}."
+        )
+        self.run = run
+
+
+class MarkedInvalid(Refused):
+    """The file says other than a run that a person marked invalid; nothing takes its place by itself."""
+
+    def __init__(self, run: EvalRun) -> None:
+        super().__init__(
+            f"{run.ref} was marked invalid by {run.invalidated_by}, and the file says other than it. If what made it invalid is mended, "
+            f"import the file with supersedes={run.ref}."
         )
         self.run = run
 
@@ -126,17 +137,18 @@ def _decide(items: Sequence[_Item], actor: Actor) -> None:
 
 
 def _compare(item: _Item) -> None:
-    told, known = with_plan(item.told, (run.planned for run in item.known)), item.known
+    told, known = with_plan(item.told, (count for run in item.known for count in plans_of(run))), item.known
     item.told = told
     if digest(told) in {run.digest for run in known}:
         return
     choice = choose(_named_whole(told, known[0]), [_as_told(run) for run in known])
-    if choice.do == "store":
-        item.told = msgspec.structs.replace(told, supersedes=known[0].pk)
-    elif choice.do == "same":
+    if choice.do == "same":
         item.done = _repeated(told, known, choice)
+    elif choice.do == "newer" or known[0].invalidated is not None:
+        refusal = OlderThanStored(known[0]) if choice.do == "newer" else MarkedInvalid(known[0])
+        item.done = Imported(told, "refused", {}, refusal=refusal)
     else:
-        item.done = Imported(told, "refused", {}, refusal=OlderThanStored(known[0]))
+        item.told = msgspec.structs.replace(told, supersedes=known[0].pk)
 
 
 def _repeated(told: Submission, known: Sequence[EvalRun], choice: Choice) -> Imported:
@@ -191,7 +203,7 @@ def _known(submissions: Sequence[Submission]) -> dict[Identity, list[EvalRun]]:
         producer__in={told.producer.name for told in submissions}, external_id__in=[told.external_id for told in submissions]
     )
     found: dict[Identity, list[EvalRun]] = {}
-    for run in runs.select_related("checkpoint__model", "evaluation").prefetch_related("results").order_by("-revision"):
+    for run in runs.select_related("heartbeat", "checkpoint__model", "evaluation").prefetch_related("results").order_by("-revision"):
         found.setdefault((run.producer, run.external_id), []).append(run)
     return found
 

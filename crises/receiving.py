@@ -16,6 +16,7 @@ from audit import log
 from crises.models import Receipt
 from crises.response import Answer, answer_one, compose, insistently, lost_a_race, receive_run, rehearsed, verdicts
 from evals.ingest import Recorded
+from evals.prepared import together
 from evals.rows import check_references, new_row, store_rows
 from evals.storing import Posted, Refusal, record_runs
 from evals.submissions import InvalidSubmission
@@ -74,7 +75,7 @@ def _alone(post: Posted, now: dt.datetime) -> Outcome:
 
 
 def _together(posts: Sequence[Posted], now: dt.datetime, *, as_one: bool) -> list[Outcome]:
-    with transaction.atomic(), log.gathered():
+    with transaction.atomic(), together(), log.gathered():
         recorded = record_runs(posts=posts, now=now, judged=now, as_one=as_one)
         replies = _judged([found for found in recorded if isinstance(found, Recorded) and found.created], now)
         kept = _kept([found for found in recorded if isinstance(found, Recorded) and not found.created])

@@ -18,6 +18,7 @@ from accounts.roles import SYSTEM, Actor
 from alerts import outbox
 from audit import log
 from crises import watch_messages
+from crises.models import Receipt
 from crises.response import Answer, receive_run
 from evals import continuing, heartbeats
 from evals.heartbeats import Course, RunEnded
@@ -79,14 +80,22 @@ def _revive(course: Course, said: Mapping[str, float], actor: Actor, now: dt.dat
 def lose_run(*, run_id: int, now: dt.datetime) -> bool:
     """Give up a run of which nothing was heard in time: its next revision is lost, judged without a result, and people are told.
 
-    False where it has ended, was heard of, or another worker was first.
+    They are told too where its producer has called it lost meanwhile and nothing came since. False where it has ended, was heard of, or
+    another worker was first.
     """
+    if (said := heartbeats.said_lost(run_id=run_id, now=now)) is not None:
+        return _alarm(*said, now)
     start = heartbeats.give_up(run_id=run_id, now=now)
     if start is None:
         return False
     reply = receive_run(submission=continuing.lost(start), actor=SYSTEM, now=now).reply
-    names = tuple(dict.fromkeys(verdict["level_name"] for verdict in reply["verdicts"]))
-    run = EvalRun.objects.get(pk=reply["id"])
+    return _alarm(start, EvalRun.objects.get(pk=reply["id"]), now)
+
+
+def _alarm(start: EvalRun, run: EvalRun, now: dt.datetime) -> bool:
+    """Put on record and tell people that a start was lost, as `run` says."""
+    receipt = Receipt.objects.filter(run=run).first()
+    names = tuple(dict.fromkeys(verdict["level_name"] for verdict in receipt.reply["verdicts"])) if receipt else ()
     about = {"run": run.pk, "last_sign": start.heartbeat.seen.isoformat(), "posted_by": start.posted_by}
     log.record(action="evals.run.lose", about=f"run:{start.pk}", actor=SYSTEM, now=now, data=about)
     outbox.queue(

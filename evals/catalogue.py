@@ -1,7 +1,7 @@
 """Registering what runs refer to: models, checkpoints and evaluations; each registration is audited."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -92,6 +92,16 @@ def register_evaluation(*, fields: Mapping[str, Any], actor: Actor, now: dt.date
     evaluation = Evaluation.objects.create(**fields)
     log.record(action="evals.evaluation.register", about=f"evaluation:{name}", actor=actor, now=now, data=dict(fields))
     return evaluation
+
+
+def unknown_models(slugs: Collection[str]) -> list[str]:
+    """Those of the slugs under which no model is registered."""
+    return sorted({*slugs} - {*FrontierModel.objects.filter(slug__in=slugs).values_list("slug", flat=True)})
+
+
+def unknown_evaluations(slugs: Collection[str]) -> list[str]:
+    """Those of the slugs, without a version, under which no evaluation is registered."""
+    return sorted({*slugs} - {*Evaluation.objects.filter(slug__in=slugs).values_list("slug", flat=True)})
 
 
 def find_evaluation(name: str) -> Evaluation:

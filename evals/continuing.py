@@ -38,7 +38,7 @@ def lost(start: EvalRun) -> Submission:
 
 
 def ended(start: EvalRun, heartbeat: Heartbeat, rest: Mapping[str, Any]) -> Submission:
-    """The start with the rest of what is to be said of the run; the plan is what start or signs named, unless the rest names another.
+    """The start with the rest of what is to be said of the run; the plan is what start or signs named, unless the rest names a larger one.
 
     A run that names no time of its own began, at the latest, when its start was received. Raises InvalidSubmission.
     """

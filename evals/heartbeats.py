@@ -74,7 +74,7 @@ def check_author(run: EvalRun, actor: Actor) -> None:
     """Raise NotAllowed unless the actor posted the run, by a token that reaches it."""
     if run.posted_by != f"{actor.kind}:{actor.name}":
         raise NotAllowed(actor, "evals.heartbeat", f"Only the account that posted {run.ref} may speak for it; {actor.name} did not.")
-    check_reach(actor, model=run.checkpoint.model.slug, checkpoint=run.checkpoint.slug, evaluation=run.evaluation.slug)
+    check_reach(actor, model=run.checkpoint.model.slug, evaluation=run.evaluation.slug, what=run.ref)
 
 
 def hear(*, run_id: int, said: Mapping[str, float], actor: Actor, now: dt.datetime) -> tuple[EvalRun, dt.datetime] | None:
@@ -122,6 +122,17 @@ def give_up(*, run_id: int, now: dt.datetime) -> EvalRun | None:
     return EvalRun.objects.select_related("heartbeat", "checkpoint", "evaluation").get(pk=run_id)
 
 
+def said_lost(*, run_id: int, now: dt.datetime) -> tuple[EvalRun, EvalRun] | None:
+    """A silent start and the run by which its producer called it lost, in the caller's transaction; waits for it no longer.
+
+    None where nothing is waited for, the wait is not over, or something else than a loss came after it.
+    """
+    found = EvalRun.objects.filter(supersedes=run_id, status="lost", superseded_by__isnull=True, invalidated__isnull=True).first()
+    if found is None or not Heartbeat.objects.filter(run=run_id, due__lte=now).update(due=None):
+        return None
+    return EvalRun.objects.select_related("heartbeat", "checkpoint", "evaluation").get(pk=run_id), found
+
+
 def held(course: Course) -> Heartbeat:
     """What a run said last, locked: a sign that comes meanwhile waits, and then finds the run ended."""
     return Heartbeat.objects.select_for_update().get(run=course.start.pk)
@@ -135,7 +146,8 @@ def end(course: Course) -> None:
 def losses() -> QuerySet[EvalRun]:
     """Runs that were lost and that nothing has made up for: neither their own result nor a later complete run of the same evaluation."""
     counting = EvalRun.objects.filter(invalidated__isnull=True, superseded_by__isnull=True)
-    since = counting.filter(complete=True, completed__gte=OuterRef("completed"))
+    # by our clock too: a producer whose clock runs ahead must not have made up for what was lost after it
+    since = counting.filter(complete=True, completed__gte=OuterRef("completed"), received__gte=OuterRef("completed"))
     later = since.filter(checkpoint=OuterRef("checkpoint"), evaluation=OuterRef("evaluation"))
     return counting.filter(~Exists(later), status="lost")
 

@@ -12,10 +12,9 @@ from evals.catalogue import UnknownEvaluation, find_evaluation
 from evals.fitting import check_fit, outcomes_of
 from evals.heartbeats import watch_runs
 from evals.models import Checkpoint, EvalResult, EvalRun, Evaluation
+from evals.revisions import UNENDED, with_plan
 from evals.rows import new_row
 from evals.submissions import Fault, InvalidSubmission, Item, Submission, covers, digest, is_complete
-
-UNENDED = frozenset({"started", "lost"})  # the next post of such a run that is no start is its end
 
 
 class ContentDiffers(Refused):
@@ -59,7 +58,8 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged
 
 def _known(submission: Submission, actor: Actor) -> list[EvalRun]:
     """The runs of the submission's identity, the newest first; raises NotAllowed where the actor's token does not reach one."""
-    runs = EvalRun.objects.filter(producer=submission.producer.name, external_id=submission.external_id).order_by("-revision")
+    same = EvalRun.objects.filter(producer=submission.producer.name, external_id=submission.external_id)
+    runs = same.select_related("heartbeat").order_by("-revision")
     if actor.reach == EVERYTHING:
         return list(runs)
     known = list(runs.select_related("checkpoint__model", "evaluation"))
@@ -70,11 +70,7 @@ def _known(submission: Submission, actor: Actor) -> list[EvalRun]:
 def check_known(actor: Actor, known: Iterable[EvalRun]) -> None:
     """Raise NotAllowed where the actor's token does not reach one of these runs: nothing is told of it, not even that it is there."""
     for run in known:
-        _check_reach(actor, run.checkpoint, run.evaluation)
-
-
-def _check_reach(actor: Actor, checkpoint: Checkpoint, evaluation: Evaluation) -> None:
-    check_reach(actor, model=checkpoint.model.slug, checkpoint=checkpoint.slug, evaluation=evaluation.slug)
+        check_reach(actor, model=run.checkpoint.model.slug, evaluation=run.evaluation.slug, what="what stands under this external id")
 
 
 def stored_already(submission: Submission, content: str, known: Sequence[EvalRun]) -> EvalRun | None:
@@ -149,8 +145,11 @@ def superseded_by(submission: Submission, known: Sequence[EvalRun]) -> EvalRun |
 
 
 def _ends(submission: Submission, run: EvalRun) -> bool:
-    """Whether the body is the end of a run that had only started, or was given up as lost: that is no correction."""
-    return run.status in UNENDED and submission.status != "started"
+    """Whether the body is the end of a run that had only started, or was given up as lost: that is no correction.
+
+    A run that a person marked invalid is ended by nothing: what is posted in its place must name it.
+    """
+    return run.status in UNENDED and submission.status != "started" and run.invalidated is None
 
 
 def _named(submission: Submission) -> tuple[Checkpoint, Evaluation]:
@@ -188,9 +187,11 @@ class Facts:
 
 def build_run(facts: Facts, actor: Actor, now: dt.datetime, supersedes: EvalRun | None) -> EvalRun:
     """The row of a run as it was reported, not stored yet; raises NotAllowed and InvalidSubmission."""
-    submission, cover = facts.submission, facts.submission.coverage
-    _check_reach(actor, facts.checkpoint, facts.evaluation)
+    submission = facts.submission
+    check_reach(actor, model=facts.checkpoint.model.slug, checkpoint=facts.checkpoint.slug, evaluation=facts.evaluation.slug)
     check_fit(submission, facts.evaluation, now)
+    submission = _as_planned(submission, supersedes)
+    cover = submission.coverage
     related = {"checkpoint": facts.checkpoint, "evaluation": facts.evaluation, "supersedes": supersedes}
     values = {
         "producer": submission.producer.name,
@@ -215,6 +216,20 @@ def build_run(facts: Facts, actor: Actor, now: dt.datetime, supersedes: EvalRun 
         "posted_by": f"{actor.kind}:{actor.name}",
     }
     return new_row(EvalRun, related, values)
+
+
+def plans_of(run: EvalRun) -> tuple[int | None, ...]:
+    """Samples planned by what the run said, and by its signs of life since."""
+    return run.planned, run.heartbeat.planned if hasattr(run, "heartbeat") else None
+
+
+def _as_planned(submission: Submission, supersedes: EvalRun | None) -> Submission:
+    """The end of a started run with at least the plan of its start and signs: fewer samples than that are not the whole of it.
+
+    A correction, which names the run that it supersedes, may name a smaller plan.
+    """
+    ends = supersedes is not None and supersedes.status in UNENDED and submission.supersedes is None
+    return with_plan(submission, plans_of(supersedes)) if ends and supersedes is not None else submission
 
 
 def _is_whole(submission: Submission, evaluation: Evaluation) -> bool:

@@ -180,7 +180,7 @@ class Heartbeat(models.Model):
 class EvalResult(models.Model):
     """One measurement of a run with the uncertainty it came with, or null with the reason there is none."""
 
-    run = models.ForeignKey(EvalRun, on_delete=models.PROTECT, related_name="results")
+    run = models.ForeignKey(EvalRun, on_delete=models.PROTECT, related_name="results", db_index=False)
     metric = models.CharField(max_length=60)
     value = models.FloatField(null=True, help_text="in the evaluation's unit")
     solved = models.FloatField(null=True)

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from evals.submissions import Item, Submission
+from evals.submissions import Item, Submission, is_complete
 
-UNENDED = frozenset({"started", "lost"})
+UNENDED = frozenset({"started", "lost"})  # the next word of such a run that is no start is its end
 SUBJECT = ("status", "checkpoint", "evaluation", "relationship", "coverage")
 TIMES = ("started", "completed")
 NUMBERS = ("solved", "total", "n_tasks", "stderr", "ci_low", "ci_high", "ci_level")
@@ -45,20 +45,22 @@ def choose(told: Submission, stored: Sequence[Submission]) -> Choice:
 
 
 def says_the_same(told: Submission, stored: Submission) -> bool:
-    """Whether both say the same of the run; what only one of them tells is no difference, except for an attestation gained."""
+    """Whether both say the same of the run; what only one of them tells is no difference, unless it attests the run or shows that it is
+    not the whole."""
     return (
         all(getattr(told, name) == getattr(stored, name) for name in SUBJECT)
         and all(_agree(getattr(told, name), getattr(stored, name)) for name in TIMES)
         and _same_results(told.measurements, stored.measurements)
         and _same_facts(told, stored)
         and not (told.elicitation.get("attested_by") and not stored.elicitation.get("attested_by"))
+        and not (is_complete(stored) and not is_complete(told))
     )
 
 
 def is_older(told: Submission, stored: Submission) -> bool:
     """Whether the file is an earlier state of the run than what is stored, as far as both tell."""
     if stored.status in UNENDED:
-        return told.status in UNENDED and _progress(told) < _progress(stored)
+        return told.status in UNENDED and _is_behind(told, stored)
     return told.status in UNENDED or _before(told, stored)
 
 
@@ -106,6 +108,12 @@ def _same_result(told: Item, stored: Item) -> bool:
 
 def _tasks(item: Item) -> dict[str, dict[str, Any]]:
     return {task["id"]: task for task in item.plain_tasks}
+
+
+def _is_behind(told: Submission, stored: Submission) -> bool:
+    """Whether the file is no further than what is stored: a run that was given up lives only where it went on since."""
+    least = _progress(stored) + (told.status == "started" and stored.status == "lost")
+    return _progress(told) < least
 
 
 def _progress(told: Submission) -> int:

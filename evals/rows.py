@@ -1,7 +1,9 @@
 """Storing many new rows at once: on PostgreSQL by COPY with ids reserved from the sequence, elsewhere by the ORM's bulk insert."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -9,8 +11,15 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.base import ModelState
 
+from evals.prepared import Unwritable, insert, send_waiting
+
+# the name of the sequence is looked up once: OFFSET 0 keeps the planner from asking for it with every number
+RESERVE = """SELECT array_agg(nextval(s.name)) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) AS s,
+generate_series(1, %s)"""
 Row = TypeVar("Row", bound=models.Model)
-Plan = tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]], tuple[int, ...]]
+Plan = tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]], frozenset[int]]
+FEW = 100  # rows that go by one statement, which may wait for the next; COPY is faster for more, but waits three times
+PART = 1000  # rows; the database works on one part while the next is written
 
 
 def reserve_ids(model: type[models.Model], count: int) -> Iterator[int]:
@@ -18,8 +27,7 @@ def reserve_ids(model: type[models.Model], count: int) -> Iterator[int]:
     table = model._meta.db_table  # noqa: SLF001 - Django's documented way to a model's table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            wanted = "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)"
-            cursor.execute(wanted, [table, count])
+            cursor.execute(RESERVE, [table, count])
             return iter(cursor.fetchone()[0] or ())
         cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])  # a transaction is the one writer
         (last,) = cursor.fetchone()
@@ -39,9 +47,25 @@ def store_rows(rows: Sequence[models.Model], *, nameless: bool = False) -> None:
         for row, number in zip(unnamed, reserve_ids(model, len(unnamed)) if unnamed else (), strict=True):
             row.pk = number
     if connection.vendor == "postgresql":
-        _copy(rows, nameless=nameless)
+        _send(rows, nameless=nameless)
     else:
         model._default_manager.bulk_create(rows)  # noqa: SLF001 - the manager of any model
+
+
+def _send(rows: Sequence[models.Model], *, nameless: bool) -> None:
+    if not (len(rows) <= FEW and _went_together(rows, nameless=nameless)):
+        send_waiting()
+        _copy(rows, nameless=nameless)
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as the ORM leaves what it has stored
+
+
+def _went_together(rows: Sequence[models.Model], *, nameless: bool) -> bool:
+    try:
+        insert(rows, nameless=nameless)
+    except Unwritable:
+        return False
+    return True
 
 
 def check_references() -> None:
@@ -70,16 +94,14 @@ def _defaults(model: type[models.Model]) -> dict[str, Any]:
 
 
 def _copy(rows: Sequence[models.Model], *, nameless: bool) -> None:
+    """Send the rows in parts, so that the database takes one while the next is written."""
     statement, read, documents = _plan(type(rows[0]), nameless=nameless)
     known: dict[int, str] = {}
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
-        for row in rows:
-            values = list(read(row.__dict__))
-            for place in documents:
-                values[place] = _json(values[place], known)
-            copy.write_row(values)
-    for row in rows:
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as the ORM leaves what it has stored
+        for start in range(0, len(rows), PART):
+            columns = zip(*(read(row.__dict__) for row in rows[start : start + PART]), strict=True)
+            written = [_documents(column, known) if place in documents else _column(column) for place, column in enumerate(columns)]
+            copy.write("".join(f"{line}\n" for line in map("\t".join, zip(*written, strict=True))))
 
 
 @cache
@@ -88,16 +110,51 @@ def _plan(model: type[models.Model], *, nameless: bool) -> Plan:
     about = model._meta  # noqa: SLF001 - Django's documented way to a model's columns
     fields = [field for field in about.concrete_fields if not (nameless and field.primary_key)]
     columns = ", ".join(connection.ops.quote_name(field.column or field.name) for field in fields)
-    documents = tuple(place for place, field in enumerate(fields) if isinstance(field, models.JSONField))
+    documents = frozenset(place for place, field in enumerate(fields) if isinstance(field, models.JSONField))
     statement = f"COPY {connection.ops.quote_name(about.db_table)} ({columns}) FROM STDIN"
     return statement, itemgetter(*(field.attname for field in fields)), documents
 
 
-def _json(content: Any, known: dict[int, str]) -> str | None:
-    """The content as JSON; what several rows share is written once (it lives as long as the rows)."""
-    if content is None:
-        return None
-    found = known.get(id(content))
-    if found is None:
-        found = known[id(content)] = orjson.dumps(content).decode()
-    return found
+def _column(values: Sequence[Any]) -> Iterable[str]:
+    """The values of one column as COPY reads them; all of one kind at once, where that is all there is."""
+    kinds = set(map(type, values))
+    if len(kinds) > 1:
+        return [WRITERS.get(type(value), _plainly)(value) for value in values]
+    (kind,) = kinds
+    write = WRITERS.get(kind, _plainly)
+    if kind is not float and values.count(values[0]) == len(values):
+        return repeat(write(values[0]), len(values))
+    return values if kind is str and _needs_no_escape("".join(values)) else map(write, values)
+
+
+def _text(value: str) -> str:
+    """A text with the signs escaped that mean something to COPY."""
+    return value if _needs_no_escape(value) else value.translate(ESCAPES)
+
+
+def _plainly(value: object) -> str:
+    return _text(str(value))
+
+
+def _needs_no_escape(text: str) -> bool:
+    return "\\" not in text and text.isprintable()
+
+
+def _documents(contents: Sequence[Any], known: dict[int, str]) -> list[str]:
+    """Each content as JSON; what several rows share is written once (it lives as long as the rows)."""
+    for content in contents:
+        if id(content) not in known:
+            known[id(content)] = NULL if content is None else orjson.dumps(content).decode().replace("\\", "\\\\")
+    return [known[id(content)] for content in contents]
+
+
+NULL = "\\N"
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+WRITERS: Mapping[type, Callable[[Any], str]] = {
+    type(None): lambda _: NULL,
+    str: _text,
+    int: str,
+    float: repr,
+    bool: lambda value: "t" if value else "f",
+    dt.datetime: str,
+}

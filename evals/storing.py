@@ -5,19 +5,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from django.db import connection
-
 from accounts.roles import EVERYTHING, Actor, Refused
 from audit import log
 from evals.catalogue import UnknownEvaluation, choose_evaluation
 from evals.heartbeats import watch_runs
 from evals.ingest import Facts, Recorded, build_result, build_run, check_known, named, record_entry, stored_already, superseded_by
-from evals.models import Checkpoint, EvalRun, Evaluation
+from evals.models import Checkpoint, EvalRun, Evaluation, FrontierModel
+from evals.prepared import ask_all, is_quick, made, quoted
 from evals.rows import reserve_ids, store_rows
 from evals.submissions import InvalidSubmission, Submission, digest
 
 Identity = tuple[str, str]
 Known = dict[Identity, list[EvalRun]]  # of each identity, the newest first
+CHECKPOINTS = f"""SELECT {quoted(Checkpoint, of="c")}, {quoted(FrontierModel, of="m")} FROM evals_checkpoint c
+    JOIN evals_frontiermodel m ON m.id = c.model_id WHERE c.slug = ANY(%s::text[])"""  # noqa: S608 - names of columns only
+EVALUATIONS = f"SELECT {quoted(Evaluation)} FROM evals_evaluation WHERE slug = ANY(%s::text[])"  # noqa: S608 - as above
 UNDER = "SELECT r.id FROM unnest(%s::text[], %s::text[]) AS u (p, e) JOIN evals_evalrun r ON r.producer = u.p AND r.external_id = u.e"
 Refusal = Refused | InvalidSubmission
 
@@ -50,7 +52,7 @@ def record_runs(
     nothing of it may be kept.
     """
     digests = [digest(post.submission) for post in posts]
-    known, names = _known(posts), _names(post.submission for post in posts)
+    known, names = _looked_up(posts)
     ids = reserve_ids(EvalRun, _most_new(posts, digests, known))
     done: list[Recorded | Refusal] = []
     for post, content in zip(posts, digests, strict=True):
@@ -120,12 +122,28 @@ def _record_together(runs: Sequence[EvalRun], actor: Actor, now: dt.datetime) ->
     )
 
 
-def _known(posts: Sequence[Posted]) -> Known:
-    """Every stored run under the identities of these posts."""
+def _looked_up(posts: Sequence[Posted]) -> tuple[Known, _Names]:
+    """Every stored run under the identities of these posts, and whatever they name."""
+    identities = list(dict.fromkeys(post.identity for post in posts))
+    checkpoints = list({post.submission.checkpoint for post in posts})
+    wanted = {post.submission.evaluation for post in posts}
+    evaluations = list({name.partition("@")[0] for name in wanted})
+    if is_quick():
+        under = UNDER, [[each for each, _ in identities], [each for _, each in identities]]
+        found = ask_all(under, (CHECKPOINTS, [checkpoints]), (EVALUATIONS, [evaluations]))
+        ids, named = [pk for (pk,) in found[0]], _names(wanted, _checkpoints(found[1]), made(Evaluation, found[2]))
+    else:
+        rows = Checkpoint.objects.select_related("model").filter(slug__in=checkpoints)
+        ids, named = _ids_under(identities), _names(wanted, rows, Evaluation.objects.filter(slug__in=evaluations))
+    return _known(posts, ids), named
+
+
+def _known(posts: Sequence[Posted], found: Sequence[int]) -> Known:
+    """The runs of these ids, nearly always none, by the identities of the posts."""
     known: Known = defaultdict(list, {post.identity: [] for post in posts})
-    if not (found := _ids_under(known)):
+    if not found:
         return known
-    runs = EvalRun.objects.filter(pk__in=found).order_by("-revision")
+    runs = EvalRun.objects.filter(pk__in=found).select_related("heartbeat").order_by("-revision")
     if any(post.actor.reach != EVERYTHING for post in posts):
         runs = runs.select_related("checkpoint__model", "evaluation")
     for run in runs:
@@ -133,29 +151,28 @@ def _known(posts: Sequence[Posted]) -> Known:
     return known
 
 
-def _ids_under(identities: Iterable[Identity]) -> list[int]:
-    """The ids of the runs under some identities; nearly always there is none."""
-    pairs = list(identities)
-    if connection.vendor != "postgresql":
-        rows = EvalRun.objects.filter(producer__in={each for each, _ in pairs}, external_id__in=[each for _, each in pairs])
-        wanted = set(pairs)
-        return [pk for pk, *identity in rows.values_list("pk", "producer", "external_id") if tuple(identity) in wanted]
-    with connection.cursor() as cursor:  # two arrays: the planner would take as long for ten thousand parameters as for all the rest
-        cursor.execute(UNDER, [[each for each, _ in pairs], [each for _, each in pairs]])
-        return [pk for (pk,) in cursor.fetchall()]
+def _ids_under(pairs: Sequence[Identity]) -> list[int]:
+    """The ids of the runs under some identities."""
+    rows = EvalRun.objects.filter(producer__in={each for each, _ in pairs}, external_id__in=[each for _, each in pairs])
+    wanted = set(pairs)
+    return [pk for pk, *identity in rows.values_list("pk", "producer", "external_id") if tuple(identity) in wanted]
 
 
-def _names(submissions: Iterable[Submission]) -> _Names:
-    """Whatever the submissions name, each kind in one query."""
-    slugs, wanted = set(), set()
-    for submission in submissions:
-        slugs.add(submission.checkpoint)
-        wanted.add(submission.evaluation)
-    checkpoints = {row.slug: row for row in Checkpoint.objects.select_related("model").filter(slug__in=slugs)}
+def _names(wanted: Iterable[str], checkpoints: Iterable[Checkpoint], evaluations: Iterable[Evaluation]) -> _Names:
+    """The checkpoints by slug, and by each name that is wanted the evaluation that it chooses."""
     versions: dict[str, list[Evaluation]] = defaultdict(list)
-    for row in Evaluation.objects.filter(slug__in={name.partition("@")[0] for name in wanted}):
+    for row in evaluations:
         versions[row.slug].append(row)
-    return _Names(checkpoints, {name: _chosen(name, versions[name.partition("@")[0]]) for name in wanted})
+    return _Names({row.slug: row for row in checkpoints}, {name: _chosen(name, versions[name.partition("@")[0]]) for name in wanted})
+
+
+def _checkpoints(found: Sequence[tuple[object, ...]]) -> list[Checkpoint]:
+    """The checkpoints, each with its model."""
+    width = len(found[0]) - len(FrontierModel._meta.concrete_fields) if found else 0  # noqa: SLF001 - Django's documented way
+    rows = made(Checkpoint, (row[:width] for row in found))
+    for row, of in zip(rows, made(FrontierModel, (row[width:] for row in found)), strict=True):
+        row.model = of
+    return rows
 
 
 def _chosen(name: str, versions: Sequence[Evaluation]) -> Evaluation | UnknownEvaluation:

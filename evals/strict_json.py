@@ -11,17 +11,22 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import msgspec
 import orjson
 
 DEPTH = 64
+QUICK = 1 << 18  # bytes of a log's document that may be built before its depth is counted
 DIGITS = 309  # of the largest double
 FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+ITEMS = re.compile(TOKEN.pattern + b"|,", re.DOTALL)
+MANY = 500_000  # commas: so many items are built in a moment
 GAP = re.compile(rb'"[ \t\r\n]+:')
 TOO_DEEP = f"The JSON is nested deeper than {DEPTH} levels."
+NUL = b"\\u0000"
 NAME = b'":'  # as often as there are names, and once more for each text that holds such a sign
 
 Keep = Callable[[dict[str, Any]], Any]
@@ -47,9 +52,9 @@ def read(raw: bytes) -> Any:
 
 def read_lines(body: bytes) -> Iterator[tuple[int, Any]]:
     """The number, from 1, and the content of each line of JSON Lines that is not blank, or NotStrict in its place."""
-    for number, line in enumerate(body.split(b"\n"), start=1):
-        if line and not line.isspace():
-            yield number, _or_fault(line)
+    for number, line in enumerate(BytesIO(body), start=1):  # one at a time: who reads too many of them stops
+        if not line.isspace():
+            yield number, _or_fault(line.removesuffix(b"\n"))
 
 
 def read_items(body: bytes) -> Iterator[tuple[int, Any]]:
@@ -63,11 +68,25 @@ def read_items(body: bytes) -> Iterator[tuple[int, Any]]:
     return ((position, _or_fault(bytes(item))) for position, item in enumerate(items))
 
 
+def has_more_items(body: bytes, most: int) -> bool:
+    """Whether an array that is too long to be read at once has more than `most` items; found out before any is built."""
+    depth = found = 0
+    for token in ITEMS.finditer(body) if body.count(b",") > MANY else ():
+        sign = body[token.start()]
+        depth += (sign in b"[{") - (sign in b"]}")
+        found += depth == 1 and sign in b","
+        if found >= most:
+            return True
+    return False
+
+
 def read_log(raw: bytes, keep: Keep | None = None, deepest: int = DEPTH) -> Any:
     """The content of a JSON document out of a log; `keep` may reduce each object as soon as it is read. Raises NotStrict.
 
     Objects are read from the inside out, so `keep` sees reduced parts.
     """
+    if keep is None and deepest >= DEPTH and (content := read_quickly(raw)) is not None:
+        return content
     if (depth := _depth(raw)) > deepest:
         raise NotStrict(f"The JSON is nested {depth} levels deep; {deepest} are read.")
     try:
@@ -82,8 +101,24 @@ def read_log(raw: bytes, keep: Keep | None = None, deepest: int = DEPTH) -> Any:
         raise NotStrict(f"The JSON cannot be read: {wrong}.") from None
 
 
+def read_quickly(raw: bytes) -> Any:
+    """The content of a small document that any strict reader reads alike; None says nothing of it, and the look must be taken."""
+    if len(raw) > QUICK:
+        return None
+    try:
+        content = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return content if _plain(raw, content) else None
+
+
 def unstorable(content: Any) -> bool:
     """Whether a text in it holds a NUL character or half a surrogate pair."""
+    try:
+        if NUL not in orjson.dumps(content):
+            return False
+    except TypeError:  # half a pair, or what only the look can tell
+        pass
     waiting = [content]
     while waiting:
         part = waiting.pop()

@@ -1,8 +1,8 @@
 """Judging a stored run: its readings against every line in force, the levels' statuses, and the crossings where one is new."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -38,11 +38,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One level of one checkpoint that a run is read for; `by` is the equivalence through which the checkpoint inherits it."""
+    """One level of one checkpoint that a run is read for; `by` is the equivalence through which the checkpoint inherits it, and `later`
+    are runs that count until their correction has its turn."""
 
     checkpoint: Checkpoint
     lines: list[Threshold]
     by: Equivalence | None = None
+    later: Collection[int] = ()
 
     @property
     def place(self) -> Place:
@@ -51,8 +53,12 @@ class _Case:
 
 
 @transaction.atomic(savepoint=False)
-def assess(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> list[Judged]:
+def assess(
+    *, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False, later: Collection[int] = ()
+) -> list[Judged]:
     """Judge a run in the transaction that stores it (`stored_now`) or later; a run already assessed is left as it is.
+
+    `later` are runs that count yet, for what supersedes them is stored already and is to be judged after this run.
 
     A run that has only started and brings no results, that was marked invalid before it was judged, or whose evaluation
     carries no line in force, is judged by nothing: the list is empty. Raises InvalidMeasurement where it cannot be judged.
@@ -61,7 +67,9 @@ def assess(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, sto
         return []
     idle = run.invalidated is not None or (run.status == "started" and not results)
     cases = [] if idle else _cases(run, _levels(run, now))
-    _read_elsewhere_anew(run, cases, now)
+    if later:
+        cases = [replace(case, later=later) for case in cases]
+    _read_elsewhere_anew(run, cases, now, later)
     return _judge_cases(run, results, cases, now)
 
 
@@ -165,7 +173,7 @@ def _read(came: tuple[EvalRun, EvalResult | None], case: _Case, status: LevelSta
         readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
         status.readings = settled(readings, drawn, status.readings, arrived)
     summary = summarise(status.readings, line_facts(level), rule_of(level))
-    reached = reading["state"] if level.combine == "any" else reached_together(status, reading, drawn)
+    reached = reading["state"] if level.combine == "any" else reached_together(status, reading, drawn, case.later)
     bring_up_to_date(status, summary, reached, now)
     crossed_from = "no_result" if status.assessed is None else before
     status.assessed = now
@@ -206,7 +214,7 @@ def _corrected_since(run: EvalRun, now: dt.datetime) -> bool:
     return run.received != now and EvalRun.objects.filter(supersedes=run.pk).exists()
 
 
-def _read_elsewhere_anew(run: EvalRun, cases: Sequence[_Case], now: dt.datetime) -> None:
+def _read_elsewhere_anew(run: EvalRun, cases: Sequence[_Case], now: dt.datetime, later: Collection[int]) -> None:
     """A correction may name another checkpoint or evaluation: what the run it supersedes was judged for is read without it."""
     if run.supersedes_id is None:
         return
@@ -216,4 +224,4 @@ def _read_elsewhere_anew(run: EvalRun, cases: Sequence[_Case], now: dt.datetime)
     touched = [*places, *(case.place for case in cases)]  # locked at once, for another may come to them in another order
     lock(LevelStatus.objects.filter(checkpoint__in={place[0] for place in touched}, level__in={place[1] for place in touched}))
     for checkpoint_id, level_id in places:
-        rebuild(checkpoint_id=checkpoint_id, level_id=level_id, now=now)
+        rebuild(checkpoint_id=checkpoint_id, level_id=level_id, now=now, later=later)

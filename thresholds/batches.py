@@ -2,23 +2,26 @@
 
 It gives what judging them one after the other gives (`assess`, which stays the measure of it), but for the states beside each
 reading: those are the states before and after all runs of the batch, and say so. What cannot be done for all at once is done
-one by one in its turn: a correction of what was judged, a run that others inherit, a level that several evaluations decide together,
-a run that was taken before a version came into force under which its checkpoint may stand already.
+one by one in its turn: a correction whose removal may raise what was signed down, a run that others inherit, a level that several
+evaluations decide together, a run that was taken before a version came into force under which its checkpoint may stand already.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from django.db import transaction
 
 from evals.models import EvalResult, EvalRun
+from evals.prepared import is_quick
 from thresholds.assess import Judged, assess, covers
 from thresholds.decided import drawn_of
 from thresholds.governing import in_force, lines_for, lines_of, published
 from thresholds.models import Assessment, Equivalence, Framework
 from thresholds.places import Place, Places, lock, make_places, rows_of
+from thresholds.quickly import lock_heirs
 from thresholds.statistics import InvalidMeasurement
 from thresholds.together import Group, Keep, Taken, Unjudgeable, judge_together, keep_rows
 
@@ -38,19 +41,23 @@ def assess_many(*, stored: Sequence[Stored], now: dt.datetime, keep: Keep = keep
     found: list[list[Judged]] = [[] for _ in stored]
     taken = list(_taken(stored, now))
     heirs = _heirs(taken)
-    taken = _set_apart(taken, heirs)
-    if any(each.alone for each in taken):
-        _lock_all(taken, heirs, now)
+    taken, later = _set_apart(taken, heirs, now), {each.run.supersedes_id for each in taken if each.run.supersedes_id is not None}
     for alone, some in groupby(taken, key=lambda each: each.alone):
-        for position, judged in _judge_alone(some, stored, now) if alone else judge_together(list(some), now, keep):
+        runs = list(some)
+        for position, judged in _judge_alone(runs, stored, now, later) if alone else judge_together(runs, now, keep):
             found[position].append(judged)
+        later.difference_update(each.run.supersedes_id for each in runs if each.run.supersedes_id is not None)
     return found
 
 
-def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datetime) -> Iterator[tuple[int, Judged]]:
+def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datetime, later: set[int]) -> Iterator[tuple[int, Judged]]:
+    """Judge runs one after the other; `later` are those that the runs still to come supersede."""
     for each in taken:
+        later.discard(each.run.supersedes_id or 0)
         try:
-            judged = assess(run=each.run, results=stored[each.position][1], now=now, stored_now=each.run.received == now)
+            judged = assess(
+                run=each.run, results=stored[each.position][1], now=now, stored_now=each.run.received == now, later=frozenset(later)
+            )
         except InvalidMeasurement as wrong:
             raise Unjudgeable(wrong, each.position) from wrong
         yield from ((each.position, one) for one in judged)
@@ -87,28 +94,46 @@ def _lines(evaluation_id: int, day: dt.date, known: Sequence[Framework], today: 
 
 def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
     """The live equivalences by which others inherit from the checkpoints of a batch, held so that none ends meanwhile."""
-    live = Equivalence.objects.filter(source__in={each.run.checkpoint_id for each in taken}, ended__isnull=True)
+    sources = {each.run.checkpoint_id for each in taken}
+    if is_quick() and not lock_heirs(sources):
+        return []
+    live = Equivalence.objects.filter(source__in=sources, ended__isnull=True)
     return list(live.select_related("checkpoint__model", "source").order_by("pk").select_for_update(of=("self",), no_key=True))
 
 
-def _set_apart(taken: list[Taken], heirs: Iterable[Equivalence]) -> list[Taken]:
-    """The runs of a batch, marked where they must be judged alone: others inherit them, or they correct what was judged."""
-    correct, sources = _corrections(taken), {heir.source_id for heir in heirs}
-    if not correct and not sources:
+def _set_apart(taken: list[Taken], heirs: Sequence[Equivalence], now: dt.datetime) -> list[Taken]:
+    """The runs of a batch, marked where they must be judged alone; all rows are locked where they are not locked at once."""
+    corrected, sources, here = _corrected(taken), {heir.source_id for heir in heirs}, {each.run.pk for each in taken}
+    apart = {each.run.pk for each in taken if each.alone or each.run.checkpoint_id in sources or each.run.supersedes_id in here}
+    if not corrected and not apart:
         return taken
-    return [replace(each, alone=each.alone or each.run.pk in correct or each.run.checkpoint_id in sources) for each in taken]
+    _lock_all(taken, heirs, {place for places in corrected.values() for place in places}, now)
+    apart |= _signed(corrected)
+    return [replace(each, alone=each.run.pk in apart) for each in taken]
 
 
-def _corrections(taken: Iterable[Taken]) -> set[int]:
-    """Runs that supersede one which was judged, before or in this batch; a run that had only started was judged by nothing."""
+def _corrected(taken: Iterable[Taken]) -> dict[int, set[Place]]:
+    """By run what the run that it supersedes was judged for; a run that had only started was judged by nothing."""
     superseded = {each.run.supersedes_id: each.run.pk for each in taken if each.run.supersedes_id is not None}
-    if not superseded:
+    found = defaultdict[int, set[Place]](set)
+    if superseded:
+        for run, *place in Assessment.objects.filter(run__in=superseded).values_list("run", "checkpoint", "level"):
+            found[superseded[run]].add((place[0], place[1]))
+    return found
+
+
+def _signed(corrected: Mapping[int, set[Place]]) -> set[int]:
+    """Runs that correct what a row rests on which was signed down, inherits, or is decided by several evaluations together: without
+    what they correct it may stand higher. Any other row has been as high as any of its readings."""
+    places = {place for some in corrected.values() for place in some}
+    if not places:
         return set()
-    judged = set(Assessment.objects.filter(run__in=superseded).values_list("run", flat=True)) | {each.run.pk for each in taken}
-    return {run for before, run in superseded.items() if before in judged}
+    plain = rows_of(places).filter(episode=1, level__combine="any").exclude(checkpoint__equivalences__isnull=False)
+    careful = places - set(plain.values_list("checkpoint", "level"))
+    return {run for run, some in corrected.items() if some & careful}
 
 
-def _lock_all(taken: Sequence[Taken], heirs: Sequence[Equivalence], now: dt.datetime) -> None:
+def _lock_all(taken: Sequence[Taken], heirs: Sequence[Equivalence], corrected: set[Place], now: dt.datetime) -> None:
     """Make and lock every row that a batch will come to, in the order in which every other locks them."""
     own: Places = {(each.run.checkpoint_id, group.level.pk): (each.run.checkpoint, group.level) for each in taken for group in each.groups}
     inherited: Places = {
@@ -119,7 +144,5 @@ def _lock_all(taken: Sequence[Taken], heirs: Sequence[Equivalence], now: dt.date
         if each.run.checkpoint_id == heir.source_id and covers(heir, group.lines)
     }
     make_places({**own, **inherited}, now)
-    corrected = Assessment.objects.filter(run__in=[each.run.supersedes_id for each in taken if each.run.supersedes_id is not None])
-    touched: set[Place] = {*own, *inherited, *corrected.values_list("checkpoint", "level")}
-    if touched:
+    if touched := {*own, *inherited, *corrected}:
         lock(rows_of(touched))

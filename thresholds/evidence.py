@@ -129,7 +129,7 @@ def remember(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, chain: st
 def settle(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, run: int, pooled: Mapping[str, Any]) -> Ledger:
     """The ledger in which the complete reading of a run carries what all runs together say: by kind of line, `clears` and `says`."""
     slots = ledger[evaluation]
-    told = {key: {**value, "pooled": dict(pooled)} if value["run"] == run else value for key, value in slots.items()}
+    told = {key: {**value, "pooled": dict(pooled)} if value["run"] == run and AGAINST not in key else value for key, value in slots.items()}
     return {**{key: dict(value) for key, value in ledger.items()}, evaluation: told}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from thresholds.evidence import Ledger, add, current, summarise
+from thresholds.evidence import Ledger, add, current, newest_complete, summarise
 from thresholds.explaining import Explanation, Facts, explain
 from thresholds.governing import line_facts, rule_of
 from thresholds.measured import measurement_of
@@ -92,4 +92,5 @@ def _ledger_then(assessment: Assessment) -> Ledger:
 def _pooled(status: LevelStatus | None, assessment: Assessment) -> Mapping[str, Mapping[str, Any]]:
     """What all runs together say, where the newest rules out what an earlier one did not."""
     slots = status.readings.get(assessment.run.evaluation.key, {}) if status is not None else {}
-    return next((reading["pooled"] for reading in slots.values() if reading["run"] == assessment.run_id and "pooled" in reading), {})
+    newest = newest_complete(slots).values()  # a reading that only speaks against clearing may carry what was pooled once
+    return next((reading["pooled"] for reading in newest if reading["run"] == assessment.run_id and "pooled" in reading), {})

@@ -143,7 +143,7 @@ class Threshold(models.Model):
 class Assessment(models.Model):
     """What one run said about one level at the time: readings, the state before and after, in words and numbers."""
 
-    run = models.ForeignKey("evals.EvalRun", on_delete=models.PROTECT, related_name="assessments")
+    run = models.ForeignKey("evals.EvalRun", on_delete=models.PROTECT, related_name="assessments", db_index=False)
     checkpoint = models.ForeignKey("evals.Checkpoint", on_delete=models.PROTECT, related_name="assessments", db_index=False)
     level = models.ForeignKey(CapabilityLevel, on_delete=models.PROTECT, related_name="assessments", db_index=False)
     at = models.DateTimeField()

@@ -9,7 +9,7 @@ running means of exchangeable attempts form a reverse martingale, and Doob's ine
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, floor
+from math import exp, floor, fsum
 from statistics import NormalDist
 
 from thresholds.lines import Line, Policy
@@ -107,10 +107,10 @@ def _by_e_process(means: Sequence[float], line: Line, looks: int) -> Pooled:
         return Pooled(clears=False, looks=looks, paid_by="nothing", says=says)
     found = betting_e_value(means, rate, alpha=line.risk)
     value = float(f"{exp(min(found.log_e, MOST)):.6g}")
-    clears = found.clears and clopper_pearson(sum(means), len(means), line.risk)[1] < rate
+    clears = found.clears and clopper_pearson(fsum(means), len(means), line.risk)[1] < rate
     verb = "rules" if clears else "does not rule"
     says = (
-        f"{_all(looks)} together: {sum(means):.4g} of {len(means)} tasks, e-value {value:.3g} where {needed:g} clears, "
+        f"{_all(looks)} together: {fsum(means):.4g} of {len(means)} tasks, e-value {value:.3g} where {needed:g} clears, "
         f"which {verb} the {_name(line)} line out at any number of looks."
     )
     return Pooled(clears, looks, "e-process", says, value)
@@ -131,7 +131,7 @@ def _by_declared_looks(means: Sequence[float], line: Line, looks: int, declared:
 
 def _bound(means: Sequence[float], line: Line, alpha: float) -> float:
     """Upper bound on the rate that counts towards the line, with its elicitation margin."""
-    return clopper_pearson(sum(means), len(means), alpha)[1] + line.margin
+    return clopper_pearson(fsum(means), len(means), alpha)[1] + line.margin
 
 
 def _by_values(looks: Tally, line: Line, declared: int | None) -> Pooled:

@@ -29,7 +29,7 @@ NEVER = [-1, -1]
 Pair = tuple[int, int]  # checkpoint and evaluation
 Seen = tuple[int, int]  # how many runs count, and the sum of their ids
 Run = tuple[EvalRun, EvalResult]
-Kept = Mapping[str, Any]  # pair, seen, names of tasks, and by kind of line what the looks add up to
+Kept = Mapping[str, Any]  # pair, seen, looks declared, names of tasks, and by kind of line what the looks add up to
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,8 @@ def _judged(kept: Kept, lines: Sequence[Threshold]) -> dict[str, Pooled]:
     for line in lines:
         looks, evaluation = Looks.of_json(kept["kinds"][line.kind]), line.evaluation
         same = len(kept["names"]) <= (evaluation.n_tasks or len(kept["names"]))  # tasks under new names would count as new evidence
-        found[line.kind] = judge_looks(looks if same else looks.unnamed(), line_of(line), evaluation.looks)
+        declared = kept.get("declared", evaluation.looks)  # kept lines know nothing of what was declared since
+        found[line.kind] = judge_looks(looks if same else looks.unnamed(), line_of(line), declared)
     return found
 
 
@@ -139,6 +140,7 @@ def _added(kept: Kept, runs: Sequence[Run], lines: Sequence[Threshold]) -> Kept:
     names = {*kept["names"], *(task["id"] for _, result in runs for task in result.tasks or ())}
     count, total = kept["seen"]
     return {
+        **({"declared": runs[-1][0].evaluation.looks} if runs else {}),
         "pair": kept["pair"],
         "seen": [count + len(runs), total + sum(run.pk for run, _ in runs)],
         "names": sorted(names),

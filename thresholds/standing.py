@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from accounts.roles import SYSTEM
 from audit import log
 from evals.models import Checkpoint
 from thresholds.combining import state_of
-from thresholds.evidence import LATCHING, Summary, add, gates_ruled_out, higher, rank, standing, summarise
+from thresholds.evidence import LATCHING, Ledger, Summary, add, gates_ruled_out, higher, rank, standing, summarise
 from thresholds.governing import line_facts, lines_of, rule_of
 from thresholds.judging import judge
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
@@ -71,10 +71,11 @@ def _moment(told: str) -> dt.datetime | None:
     return dt.datetime.fromisoformat(told) if told else None
 
 
-def reached_together(status: LevelStatus, reading: dict[str, Any], lines: Sequence[Threshold]) -> str:
+def reached_together(status: LevelStatus, reading: dict[str, Any], lines: Sequence[Threshold], later: Collection[int] = ()) -> str:
     """The state that several evaluations have reached together by a reading and all that was read since the last signature, `lines`
-    being those of the level. What each reached counts whichever came first, or the order of arrival would decide who is told."""
-    level, told = lines[0].level, _told(status, lines)
+    being those of the level and `later` as in `counting`. What each reached counts whichever came first, or the order of arrival would
+    decide who is told."""
+    level, told = lines[0].level, _told(status, lines, later)
     reached: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for key, found in (*told, (reading["evaluation"], reading["lines"])):
         reached[key] += [line for line in found if line["reached"]]
@@ -82,9 +83,9 @@ def reached_together(status: LevelStatus, reading: dict[str, Any], lines: Sequen
     return state_of(line_facts(level), every, rule_of(level))[0]
 
 
-def _told(status: LevelStatus, lines: Sequence[Threshold]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _told(status: LevelStatus, lines: Sequence[Threshold], later: Collection[int]) -> list[tuple[str, list[dict[str, Any]]]]:
     """By evaluation what was read since the last signature says of its lines, and what stands."""
-    read = counting(status.checkpoint_id, status.level_id)
+    read = counting(status.checkpoint_id, status.level_id, later)
     if (signed := status.sign_downs.order_by("-at").values_list("at", flat=True).first()) is not None:
         read = read.filter(at__gt=signed)
     told = [
@@ -188,33 +189,41 @@ def reading_of(assessment: Assessment, lines: Sequence[Threshold]) -> dict[str, 
     }
 
 
-def counting(checkpoint_id: int, level_id: int) -> Any:
-    """The assessments whose runs still count: neither superseded, nor marked invalid, nor inherited by what has ended."""
+def counting(checkpoint_id: int, level_id: int, later: Collection[int] = ()) -> Any:
+    """The assessments whose runs still count: neither superseded, nor marked invalid, nor inherited by what has ended.
+
+    `later` are runs that count yet, for what supersedes them is stored already and its turn is still to come.
+    """
+    stands = Q(run__superseded_by__isnull=True)
     return (
-        Assessment.objects.filter(
-            checkpoint_id=checkpoint_id, level_id=level_id, run__invalidated__isnull=True, run__superseded_by__isnull=True
-        )
+        Assessment.objects.filter(checkpoint_id=checkpoint_id, level_id=level_id, run__invalidated__isnull=True)
+        .filter(stands | Q(run__in=later) if later else stands)
         .filter(Q(inherited__isnull=True) | Q(inherited__ended__isnull=True))
         .select_related("run__evaluation", "level__framework", "inherited__source")
         .prefetch_related("run__results")
     )
 
 
-def rebuild(*, checkpoint_id: int, level_id: int, now: dt.datetime) -> LevelStatus:
-    """Read a level anew from the assessments whose runs still count.
+def read_anew(assessments: Iterable[Assessment], lines: Sequence[Threshold]) -> Ledger:
+    """The readings of a level from stored assessments, oldest first; `lines` are those of the level."""
+    ledger: Ledger = {}
+    for assessment in assessments:
+        its = [line for line in lines if line.evaluation_id == assessment.run.evaluation_id]
+        ledger = add(ledger, assessment.run.evaluation.key, reading_of(assessment, its))
+    return ledger
+
+
+def rebuild(*, checkpoint_id: int, level_id: int, now: dt.datetime, later: Collection[int] = ()) -> LevelStatus:
+    """Read a level anew from the assessments whose runs still count; `later` as in `counting`.
 
     Where a state was signed down on a result that no longer counts, what it had ruled out stands again and is a new crossing.
     """
     level = CapabilityLevel.objects.select_related("framework").get(pk=level_id)
     checkpoint = Checkpoint.objects.select_related("model").get(pk=checkpoint_id)
     status = locked_statuses([checkpoint], [level], now)[checkpoint_id, level_id]
-    before, assessments = status.state, counting(checkpoint_id, level_id)
+    before, assessments = status.state, counting(checkpoint_id, level_id, later)
     lines = [line for line in lines_of(level.framework) if line.level_id == level_id]
-    status.readings = {}
-    for assessment in assessments.order_by("run__completed", "run_id"):
-        its = [line for line in lines if line.evaluation_id == assessment.run.evaluation_id]
-        status.readings = add(status.readings, assessment.run.evaluation.key, reading_of(assessment, its))
-    status.readings = settled(status.readings, lines)
+    status.readings = settled(read_anew(assessments.order_by("run__completed", "run_id"), lines), lines)
     summary = summarise(status.readings, line_facts(level), rule_of(level))
     bring_up_to_date(status, summary, "no_result", now)
     if not status.readings:

@@ -5,16 +5,18 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evals.models import EvalResult, EvalRun, Evaluation
-from thresholds.assess import Judged, state_before, write
+from evals.models import EvalResult, EvalRun
+from evals.prepared import Unwritable
+from thresholds.assess import SHOWN, Judged, state_before, write
 from thresholds.decided import Drawn, Said, declared_of, facts_of, kept, said
 from thresholds.evidence import LATCHING, add, adds_up, higher, looked_again, slots_of, summarise
 from thresholds.governing import line_facts, lines_of, rule_of
 from thresholds.judging import reading_of, set_after
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
 from thresholds.places import Place, locked_places
+from thresholds.quickly import validity_of, write_rows
 from thresholds.repeated import Arrived, Pair, Run, Seen, read_all, seen_of, settled, to_be_read
-from thresholds.standing import Reached, bring_up_to_date, cross_all, explain, rises
+from thresholds.standing import Reached, bring_up_to_date, counting, cross_all, explain, read_anew, rebuild, rises
 from thresholds.statistics import InvalidMeasurement
 
 Keep = Callable[[Sequence[Assessment]], object]
@@ -103,15 +105,33 @@ def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep) -> Iter
     for each in taken:
         for group in each.groups:
             wanted.setdefault((each.run.checkpoint_id, group.level.pk), []).append((each, group))
+    corrected = _corrected(taken)
+    for place in sorted(corrected - wanted.keys(), key=lambda each: each[::-1]):
+        rebuild(checkpoint_id=place[0], level_id=place[1], now=now)
     if not wanted:
         return iter(())
     statuses = locked_places({place: (some[0][0].run.checkpoint, some[0][1].level) for place, some in wanted.items()}, now)
+    for place in corrected & wanted.keys():
+        _read_anew(statuses[place], wanted[place][0][1].level)
     seen, declared = _seen_now(taken, statuses)
     levels = [_read_all(statuses[place], some, declared) for place, some in sorted(wanted.items(), key=lambda each: each[0][::-1])]
     arrived = _arrived(taken, levels, seen)
     for level in levels:
         _bring_up_to_date(level, now, arrived)
     return _kept(levels, now, keep)
+
+
+def _corrected(taken: Sequence[Taken]) -> set[Place]:
+    """The places that rest on what these runs supersede."""
+    superseded = [each.run.supersedes_id for each in taken if each.run.supersedes_id is not None]
+    return set(Assessment.objects.filter(run__in=superseded).values_list("checkpoint", "level")) if superseded else set()
+
+
+def _read_anew(status: LevelStatus, level: CapabilityLevel) -> None:
+    """Read a row without what was superseded, before anything is added."""
+    lines = [line for line in lines_of(level.framework) if line.level_id == level.pk]
+    assessments = counting(status.checkpoint_id, level.pk).order_by("run__completed", "run_id")
+    status.readings = read_anew(assessments, lines)
 
 
 def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> tuple[dict[Pair, Seen], dict[int, Hashable]]:
@@ -126,7 +146,7 @@ def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> 
     }
     seen, validity = seen_of(added) if added else ({}, {})
     if unknown := {evaluation.pk for evaluation in found.values()} - validity.keys():
-        validity |= dict(Evaluation.objects.filter(pk__in=unknown).values_list("pk", "validity"))
+        validity |= validity_of(unknown)
     for evaluation in found.values():
         evaluation.validity = validity[evaluation.pk]
     return seen, {evaluation.pk: declared_of(evaluation) for evaluation in found.values()}
@@ -226,9 +246,16 @@ def _kept(levels: Sequence[_Level], now: dt.datetime, keep: Keep) -> Iterator[tu
     keep([row for *_, row in rows])
     for _, _, level, row in rows:
         level.status.assessment = row
-    write([level.status for level in levels])
+    _write([level.status for level in levels])
     crossings = _crossings(rows, now)
     return ((position, Judged(row, level.status, crossings.get(row.pk), level.missing)) for position, _, level, row in rows)
+
+
+def _write(statuses: Sequence[LevelStatus]) -> None:
+    try:
+        write_rows(statuses, SHOWN)
+    except Unwritable:
+        write(statuses)
 
 
 def _crossings(rows: Sequence[tuple[int, _Read, _Level, Assessment]], now: dt.datetime) -> dict[int, Crossing]:

@@ -113,8 +113,9 @@ def _named(known: Known, names: Names) -> Names:
 
 
 def _remember(ledger: Ledger, path: Path, known: Known, done: list[Imported]) -> None:
-    if not any(each.failed for each in done) and known_of(path) == known:
-        ledger.remember(path, dataclasses.replace(known, open=any(_unfinished(each) for each in done)))
+    with contextlib.suppress(FileNotFoundError):  # it was taken away meanwhile
+        if not any(each.failed for each in done) and known_of(path) == known:
+            ledger.remember(path, dataclasses.replace(known, open=any(_unfinished(each) for each in done)))
 
 
 def _unfinished(done: Imported) -> bool:

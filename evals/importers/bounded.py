@@ -5,12 +5,14 @@ environment to tell of and nothing open but the file, and whatever becomes of it
 """
 
 import contextlib
+import io
 import json
 import os
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import IO, Any
 from evals.importers import HEAD, Importer, Options, Unreadable
 from evals.importers.archive import Archive
 from evals.importers.inspect_eval import NAME as INSPECT_EVAL
-from evals.importers.inspect_eval import wanted
+from evals.importers.inspect_eval import read_opened, recognises, wanted
 from evals.importers.registry import Unrecognised, named, read_file, recognise
 
 MOST_RUNS = 10_000  # of one file
@@ -36,6 +38,20 @@ class ReaderFailed(RuntimeError):
     """The process ended in a way that no file should bring about: a fault of ours, with its last words."""
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The importer of Inspect's logs with the archive of one, whose directory is read once."""
+
+    archive: Archive
+    NAME = INSPECT_EVAL
+
+    def recognises(self, name: str, head: bytes) -> bool:
+        return recognises(name, head)
+
+    def read(self, name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, Any]]:  # noqa: ARG002 - the contract
+        return read_opened(self.archive, options)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a file holds: the name of its format, its digest, and its runs as submissions."""
@@ -49,11 +65,11 @@ def read_bounded(name: str, content: IO[bytes], options: Options, wanted_format:
     """The runs of one seekable file, recognised by content alone unless a format is wanted; raises Unrecognised or Unreadable."""
     importer = named(wanted_format) if wanted_format else _recognise(name, content)
     try:
-        small = _is_small(content, importer)
+        here = _reader_here(content, importer)
     except Unreadable as wrong:
         wrong.file = name
         raise
-    runs = _runs(name, content, options, importer) if small else _read_apart(name, content, options, importer.NAME)
+    runs = _runs(name, content, options, here) if here else _read_apart(name, content, options, importer.NAME)
     if not runs:
         raise Unreadable("It holds no run.", file=name)
     return Reading(importer.NAME, str(runs[0]["provenance"]["evidence_sha256"]), runs)
@@ -75,22 +91,22 @@ def _runs(name: str, content: IO[bytes], options: Options, importer: Importer) -
     return found
 
 
-def _is_small(content: IO[bytes], importer: Importer) -> bool:
-    """Whether so little is read of it that it cannot take much, as the directory of an archive says and its reader holds it to."""
+def _reader_here(content: IO[bytes], importer: Importer) -> Importer | None:
+    """What reads it here, where that cannot take much, as the directory of an archive says and its reader holds it to; else None."""
     if importer.NAME not in QUICK or content.seek(0, os.SEEK_END) > SMALL:
-        return False
+        return None
     if importer.NAME != INSPECT_EVAL:
-        return True
-    return sum(member.size for member in Archive(content, wanted).members.values()) <= SMALL_UNPACKED
+        return importer
+    archive = Archive(content, wanted)
+    return _Opened(archive) if sum(member.size for member in archive.members.values()) <= SMALL_UNPACKED else None
 
 
 def _read_apart(name: str, content: IO[bytes], options: Options, importer: str) -> list[dict[str, Any]]:
-    content.seek(0)
     asked = json.dumps({"name": name, "importer": importer, "options": asdict(options), "memory": MEMORY, "seconds": SECONDS})
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__, asked],
-            stdin=content,
+            stdin=_on_disk(content),
             capture_output=True,
             cwd=ROOT,
             env={key: os.environ[key] for key in ("LANG", "LD_LIBRARY_PATH") if key in os.environ},
@@ -106,6 +122,16 @@ def _read_apart(name: str, content: IO[bytes], options: Options, importer: str) 
     if done.returncode:
         raise ReaderFailed(done.stderr.decode(errors="replace")[-2000:])
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _on_disk(content: IO[bytes]) -> IO[bytes]:
+    """The content as a file that another process can be given, at its start."""
+    if isinstance(content, io.BytesIO):
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when nobody holds it
+        file.write(content.getvalue())
+        content = file
+    content.seek(0)
+    return content
 
 
 def main(asked: Mapping[str, Any], content: IO[bytes], out: IO[str]) -> int:

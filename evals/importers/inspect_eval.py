@@ -4,15 +4,17 @@ Of a finished log `header.json` and `summaries.json` are read, of an unfinished 
 said stands, is never opened.
 """
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from evals.importers import Options, Unreadable
 from evals.importers.archive import Archive
 from evals.importers.inspect_header import submission
-from evals.importers.inspect_log import Log, read_header, read_reduction, read_sample
+from evals.importers.inspect_log import Log, Sample, read_header, read_reduction, read_sample, read_samples
 from evals.importers.json_parts import parts
+from evals.importers.strict_json import QUICK
 
 NAME = "inspect-eval"
 HEADER, START, SUMMARIES, REDUCTIONS = "header.json", "_journal/start.json", "summaries.json", "reductions.json"
@@ -29,7 +31,11 @@ def recognises(name: str, head: bytes) -> bool:
 
 def read(name: str, content: IO[bytes], options: Options) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - the contract
     """The one run of the log; raises Unreadable."""
-    archive = Archive(content, wanted)
+    yield from read_opened(Archive(content, wanted), options)
+
+
+def read_opened(archive: Archive, options: Options) -> Iterator[dict[str, Any]]:
+    """The same of an archive that is open already."""
     log = _begun(archive)
     _add_samples(log, archive)
     if not log.lines and REDUCTIONS in archive.members:
@@ -50,8 +56,22 @@ def _begun(archive: Archive) -> Log:
 
 def _add_samples(log: Log, archive: Archive) -> None:
     for member in [SUMMARIES] if SUMMARIES in archive.members else _journal(archive):
-        for _, raw in parts(archive.open(member, LARGEST), member, most=LARGEST_SUMMARY):
-            log.add(read_sample(raw, member))
+        for sample in _samples(archive, member):
+            log.add(sample)
+
+
+def _samples(archive: Archive, member: str) -> Iterable[Sample]:
+    """The lines of a summary: of a small one at once, of a large one in turn."""
+    if archive.members[member].size > QUICK:
+        return _in_turn(archive.open(member, LARGEST), member)
+    raw = archive.read(member, LARGEST)
+    found = read_samples(raw)
+    return _in_turn(io.BytesIO(raw).read, member) if found is None else found
+
+
+def _in_turn(source: Callable[[int], bytes], member: str) -> Iterator[Sample]:
+    for _, raw in parts(source, member, most=LARGEST_SUMMARY):
+        yield read_sample(raw, member)
 
 
 def wanted(name: str) -> bool:

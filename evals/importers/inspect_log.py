@@ -3,6 +3,7 @@
 The shapes follow inspect_ai 0.3.285 `log/_log.py`; what is not named here is skipped, and what has another type is refused.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -10,13 +11,14 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from evals.importers import Unreadable
-from evals.importers.strict_json import read_object
+from evals.importers.strict_json import read_object, read_quickly
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
 Number = int | float | None
 SAMPLES = 200_000  # lines that one log may have
 DEEPEST = 256  # levels in a whole sample, whose events nest
 HEAVY = frozenset({"messages", "events", "events_data", "attachments", "store", "output"})
+HEAVY_NAME = re.compile(rb'"(?:' + "|".join(sorted(HEAVY)).encode() + rb')"|\\u00')  # \u: a name may be written in escapes
 REMEDY = "Write the log again with a current inspect_ai (`inspect log convert`), or report the format."
 
 
@@ -249,6 +251,19 @@ def header_of(content: dict[str, Any], place: str) -> Header:
 def read_sample(raw: bytes, place: str) -> Sample:
     """One line, from a summary or a whole sample; raises Unreadable."""
     return shaped(read_object(raw, place, light, DEEPEST), Sample, place)
+
+
+def read_samples(raw: bytes) -> list[Sample] | None:
+    """The lines of a small summary at once, where it is surely what `read_sample` would make of each; else None."""
+    if HEAVY_NAME.search(raw):
+        return None
+    content = read_quickly(raw)
+    if not isinstance(content, list) or len(content) > SAMPLES:
+        return None
+    try:
+        return msgspec.convert(content, list[Sample])
+    except msgspec.ValidationError:
+        return None
 
 
 def read_reduction(raw: bytes, place: str) -> Reduction:

@@ -22,6 +22,7 @@ MEANS = frozenset({"accuracy", "mean"})
 LONGEST = 60  # characters of a measurement's name
 MOST = 100  # measurements of one run
 Place = tuple[str, ...]
+Error = tuple["Named", Metric]  # a standard error under its name
 View = tuple[tuple[str, str, str | None, str], dict[str, Any]]  # where the log has a measurement, and the measurement
 
 
@@ -32,6 +33,15 @@ class Named:
     kind: str
     place: Place
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A score with the way its epochs were reduced and its standard errors."""
+
+    score: Score
+    reducer: str
+    errors: list[Error]
 
 
 def name_of(metric: Metric) -> Named:
@@ -65,20 +75,18 @@ def _headline_first(views: list[View], line: Headline | None) -> list[View]:
 
 def _of(score: Score, log: Log) -> Iterator[View]:
     reducer = "unreduced" if unreduced(score, log) else score.reducer or "mean"
-    for key, metric in score.metrics.items():
-        if not _is_uncertainty(metric):
-            yield (score.scorer, score.name, score.reducer, key), _item(metric, score, reducer, log)
+    named = [(key, metric, name_of(metric)) for key, metric in score.metrics.items()]
+    within = _Score(score, reducer, [(name, metric) for _, metric, name in named if name.kind in ERRORS])
+    for key, metric, name in named:
+        if name.kind not in ERRORS and metric.group not in INTERVALS:
+            yield (score.scorer, score.name, score.reducer, key), _item(metric, name, within, log)
 
 
-def _is_uncertainty(metric: Metric) -> bool:
-    return name_of(metric).kind in ERRORS or metric.group in INTERVALS
-
-
-def _item(metric: Metric, score: Score, reducer: str, log: Log) -> dict[str, Any]:
-    name = name_of(metric)
+def _item(metric: Metric, name: Named, within: "_Score", log: Log) -> dict[str, Any]:
+    score, reducer = within.score, within.reducer
     item = {"metric": _joined(score.scorer or score.name, score.name, reducer, name.label), **_value(metric, score)}
     if item["value"] is not None and name.kind in MEANS:
-        item |= _uncertainty(item["value"], score, name, reducer) | _tasks(item["value"], name, score, reducer, log)
+        item |= _uncertainty(item["value"], name, within) | _tasks(item["value"], name, score, reducer, log)
     return item
 
 
@@ -89,22 +97,21 @@ def _value(metric: Metric, score: Score) -> dict[str, Any]:
     return {"value": metric.value}
 
 
-def _uncertainty(value: float, score: Score, mean: Named, reducer: str) -> dict[str, Any]:
+def _uncertainty(value: float, mean: Named, within: "_Score") -> dict[str, Any]:
     """The widest standard error of the same samples, or else an interval; single attempts are no independent samples unless clustered."""
-    found = _errors(score, mean, reducer)
+    found = _errors(mean, within)
     if found:
         return {"stderr": max(found)}
-    return _interval(value, score) if mean.place == () and reducer != "unreduced" else {}
+    return _interval(value, within.score) if mean.place == () and within.reducer != "unreduced" else {}
 
 
-def _errors(score: Score, mean: Named, reducer: str) -> list[float]:
-    errors = [metric.value for metric in score.metrics.values() if _is_error_of(mean, metric, reducer)]
+def _errors(mean: Named, within: "_Score") -> list[float]:
+    errors = [metric.value for name, metric in within.errors if name.place == mean.place and _is_usable(metric, within.reducer)]
     return [float(error) for error in errors if error is not None and error > 0]
 
 
-def _is_error_of(mean: Named, metric: Metric, reducer: str) -> bool:
-    name = name_of(metric)
-    return name.kind in ERRORS and name.place == mean.place and (reducer != "unreduced" or "cluster" in metric.params)
+def _is_usable(metric: Metric, reducer: str) -> bool:
+    return reducer != "unreduced" or "cluster" in metric.params
 
 
 def _interval(value: float, score: Score) -> dict[str, Any]:

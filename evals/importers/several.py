@@ -7,7 +7,7 @@ from typing import IO
 from evals.importers import Options
 from evals.importers.bounded import MOST_RUNS, Reading, read_bounded
 
-SECONDS = 20.0  # after which no further file of a request is begun
+SECONDS = 5.0  # after which no further file of a request is begun
 
 
 class NotReached(Exception):

@@ -3,9 +3,9 @@
 from typing import Any
 
 from evals.importers import Unreadable
-from evals.strict_json import DEPTH, Keep, NotStrict, read_log, unstorable
+from evals.strict_json import DEPTH, QUICK, Keep, NotStrict, read_log, read_quickly, unstorable
 
-__all__ = ["DEPTH", "REMEDY", "read", "read_object", "unstorable"]
+__all__ = ["DEPTH", "QUICK", "REMEDY", "read", "read_object", "read_quickly", "unstorable"]
 REMEDY = "Export the file again; if it stays so, report it to the maker of the tool that wrote it."
 
 

@@ -18,7 +18,7 @@ from alerts.tasks import nudge
 from crises.receiving import Outcome, receive_runs
 from crises.response import Answer
 from evals.storing import Posted
-from evals.strict_json import NotStrict, read_items, read_lines
+from evals.strict_json import NotStrict, has_more_items, read_items, read_lines
 from evals.submissions import Fault, InvalidSubmission, parse
 from fsf.api.authentication import actor_of
 from fsf.api.problems import answers, outcome_of
@@ -43,7 +43,10 @@ class ArrayParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        return _at_most(read_items(body_of(stream, MOST_BYTES)))
+        body = body_of(stream, MOST_BYTES)
+        if has_more_items(body, MOST_RUNS):
+            raise TooMany
+        return _at_most(read_items(body))
 
 
 class LinesParser(BaseParser):

@@ -22,7 +22,7 @@ from fsf.api.paging import InOrder
 from fsf.api.problems import answers
 from fsf.api.reach import within
 
-CHECKPOINTS = Checkpoint.objects.select_related("model", "parent")
+CHECKPOINTS = Checkpoint.objects.select_related("model", "parent__model")
 OF_MODEL = {"model": "model__slug", "evaluation": ""}
 SCOPES = {"GET": "read", "POST": "catalogue:write"}
 ANSWERS = answers(400, 403, 409)
@@ -61,13 +61,19 @@ class Checkpoints(ListAPIView[Checkpoint]):
     filters = {"model": text("model__slug"), "developer": text("model__developer"), "parent": text("parent__slug")}
 
     def get_queryset(self) -> QuerySet[Checkpoint]:
-        return within(self.request, CHECKPOINTS.all(), **OF_MODEL)
+        rows = within(self.request, CHECKPOINTS.all(), **OF_MODEL)
+        by_parent = "parent" in self.request.query_params  # which is not told either by who is found under it
+        return within(self.request, rows, model="parent__model__slug", evaluation="") if by_parent else rows
 
     @extend_schema(request=CheckpointShape, responses={201: CheckpointShape, **ANSWERS})
     def post(self, request: Request) -> Response:
         """Register a checkpoint of a registered model; the same content again changes nothing."""
         fields = _checked(CheckpointShape, request)
+        there = Checkpoint.objects.select_related("model").filter(slug=fields["slug"]).first()
         check_reach(actor_of(request), model=fields["model"].slug, checkpoint=fields["slug"])
+        for known in (there, fields.get("parent")):
+            if known is not None:
+                check_reach(actor_of(request), model=known.model.slug, checkpoint=known.slug)
         checkpoint = register_checkpoint(model=fields.pop("model"), fields=fields, actor=actor_of(request), now=timezone.now())
         return Response(CheckpointShape(checkpoint).data, status=201)
 

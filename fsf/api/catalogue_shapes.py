@@ -6,6 +6,7 @@ import msgspec
 from rest_framework import serializers
 
 from evals.models import Checkpoint, Evaluation, FrontierModel
+from fsf.api.reach import hides
 from fsf.api.shapes import MovedShape, Strict
 from thresholds.evidence import standing
 from thresholds.library.shape import EvaluationEntry
@@ -32,6 +33,10 @@ class CheckpointShape(Strict, serializers.ModelSerializer[Checkpoint]):
         model = Checkpoint
         fields = ("slug", "name", "model", "trained", "released", "effective_compute", "parent", "relation")
         extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
+
+    def to_representation(self, instance: Checkpoint) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return {**shown, "parent": None} if hides(self.context.get("request"), instance.parent) else shown
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("relation") and attrs.get("parent") is None:

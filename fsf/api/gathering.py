@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from crises.receiving import Outcome, receive_runs
 from crises.response import Answer, receive_run
+from evals.prepared import is_quick
 from evals.storing import Posted
 
 MOST = 32
@@ -107,7 +108,13 @@ def _store_together(posts: Sequence[Posted]) -> list[Outcome]:
 
 
 def _store_alone(post: Posted) -> Answer:
-    return receive_run(submission=post.submission, actor=post.actor, now=timezone.now())
+    """Where statements are written out, even one post is stored sooner by those for many."""
+    if not is_quick() or connection.in_atomic_block:
+        return receive_run(submission=post.submission, actor=post.actor, now=timezone.now())
+    (outcome,) = _store_together([post])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 _gathering = Gathering(_store_together, _store_alone)

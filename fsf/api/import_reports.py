@@ -107,7 +107,7 @@ def file_report(*, read: Reading | Exception, done: Sequence[Imported], name: st
 
 
 def _file(reading: Reading, done: Sequence[Imported], name: str) -> dict[str, Any]:
-    counts = Counter(each.result for each in done)
+    counts = Counter[str](each.result for each in done)
     return {
         "format": reading.format,
         "name": name,

@@ -21,6 +21,7 @@ EXAMPLES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "examp
 METHODS = {"get", "post", "put", "patch", "delete"}
 ALWAYS = (400, 406, 429, 500, 503)
 PROBLEM = {"$ref": "#/components/schemas/ProblemShape"}
+COLUMNS = {2**15 - 1, 2**31 - 1, 2**63 - 1}
 SITE = "https://fsf.example.org"
 Operation = dict[str, Any]
 
@@ -186,8 +187,18 @@ def _say_bodies(schemas: dict[str, Any]) -> None:
     rest = schemas["RestRequest"]["properties"]
     schemas["RestRequest"]["properties"] = {name: run["properties"].get(name, schema) for name, schema in rest.items()}
     for name, schema in schemas.items():
-        if name.endswith("Request") and "properties" in schema:
+        if not name.endswith("Request"):
+            _forget_ranges(schema)
+        elif "properties" in schema:
             schema.setdefault("additionalProperties", False)
+
+
+def _forget_ranges(schema: dict[str, Any]) -> None:
+    """How large a number a column takes is the database's affair, and another one's is another."""
+    for each in schema.get("properties", {}).values():
+        if each.get("maximum") in COLUMNS:
+            for key in ("maximum", "format") if each.get("minimum") == 0 else ("maximum", "minimum", "format"):
+                each.pop(key, None)
 
 
 def _say_headers(method: str, operation: Operation) -> None:

@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from accounts.roles import EVERYTHING, NotAllowed
+from evals.models import Checkpoint
 from fsf.api.authentication import actor_of
 from thresholds.models import Threshold
 
@@ -32,6 +33,13 @@ def within(
     if reach.evaluations and level:
         wanted[f"{level}__in"] = Threshold.objects.filter(evaluation__slug__in=sorted(reach.evaluations)).values("level")
     return rows.filter(**wanted)
+
+
+def hides(request: Request | None, checkpoint: Checkpoint | None) -> bool:
+    """Whether a checkpoint that another row refers to is of a model that the request's token does not reach."""
+    if request is None or request.auth is None or checkpoint is None or not (models := actor_of(request).reach.models):
+        return False
+    return checkpoint.model.slug not in models
 
 
 def whole(request: Request, what: str) -> None:

@@ -1,7 +1,8 @@
 """A token's own owner: the tokens there are, and making, rotating and revoking them with one that may."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from django.conf import settings
@@ -16,10 +17,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiToken, ServiceAccount
-from accounts.roles import Kind, Reach
+from accounts.roles import EVERYTHING, Kind, Reach
 from accounts.tokens import DEFAULT_DAYS, LONGEST_PURPOSE, MOST_DAYS, MOST_LISTED, SCOPES, Bearer, Grant
 from audit.access import REASONS, make_token, revoke_token, rotate_token
-from evals.models import Evaluation, FrontierModel
+from evals.catalogue import unknown_evaluations, unknown_models
 from fsf.api.authentication import actor_of, bearer_of
 from fsf.api.paging import NewestFirst
 from fsf.api.problems import answers
@@ -78,10 +79,10 @@ class TokenBody(Strict):
     )
 
     def validate_models(self, slugs: list[str]) -> list[str]:
-        return _known("model", slugs, FrontierModel.objects.filter(slug__in=slugs).values_list("slug", flat=True))
+        return _known("model", slugs, unknown_models(slugs), self.context["reach"].models)
 
     def validate_evaluations(self, slugs: list[str]) -> list[str]:
-        return _known("evaluation", slugs, Evaluation.objects.filter(slug__in=slugs).values_list("slug", flat=True))
+        return _known("evaluation", slugs, unknown_evaluations(slugs), self.context["reach"].evaluations)
 
 
 class RotateBody(Strict):
@@ -102,9 +103,9 @@ class RevokedShape(serializers.Serializer[Any]):
     also = serializers.ListField(child=serializers.CharField(), help_text="keys of the tokens that ended with it")
 
 
-def _known(kind: str, slugs: list[str], found: Collection[str]) -> list[str]:
-    """The slugs, once each of them names something: a misspelt one would make a token that reaches nothing."""
-    if missing := sorted(set(slugs) - set(found)):
+def _known(kind: str, slugs: list[str], unknown: Sequence[str], reached: AbstractSet[str]) -> list[str]:
+    """The slugs, once each of them names something; of what a restricted token does not reach it is not told whether it is there."""
+    if missing := [slug for slug in unknown if not reached or slug in reached]:
         raise serializers.ValidationError(f"No {kind} '{missing[0]}' is registered; give its slug without a version.")
     return slugs
 
@@ -114,6 +115,15 @@ def _own(request: Request) -> QuerySet[ApiToken]:
     actor = actor_of(request)
     whose = {"account": actor.id} if actor.kind is Kind.SERVICE else {"person": actor.id}
     return ApiToken.objects.select_related("account", "person", "parent").filter(**whose)
+
+
+def _told(request: Request) -> QuerySet[ApiToken]:
+    """Those that the request's token may be told of: the restrictions of others name models and evaluations that it does not reach."""
+    rows, reach = _own(request), actor_of(request).reach
+    if reach == EVERYTHING:
+        return rows
+    limits = rows.values_list("pk", "model_slugs", "evaluation_slugs")
+    return rows.filter(pk__in=[pk for pk, *names in limits if Reach(*map(frozenset, names)).within(reach)])
 
 
 def _answer(request: Request, made: tuple[ApiToken, str]) -> Response:
@@ -144,17 +154,20 @@ class Tokens(ListAPIView[ApiToken]):
     hidden = ("token", "curl")  # of what is kept under an Idempotency-Key
 
     def get_queryset(self) -> QuerySet[ApiToken]:
-        return _own(self.request)
+        return _told(self.request)
 
     @extend_schema(tags=["tokens"])
     def get(self, request: Request, *args: object, **kwargs: object) -> Response:
-        """Every token of the same owner, ended ones too, newest first; never a secret."""
+        """Every token of the same owner, ended ones too, newest first; never a secret.
+
+        A restricted token is shown those that reach no further than itself.
+        """
         return super().get(request, *args, **kwargs)
 
     @extend_schema(request=TokenBody, responses={201: NewToken, **answers(400, 403, 422)}, tags=["tokens"])
     def post(self, request: Request) -> Response:
         """Make a token of the same owner, with no more scopes, reach, networks or life than the token that asks."""
-        body = TokenBody(data=request.data)
+        body = TokenBody(data=request.data, context={"reach": actor_of(request).reach})
         body.is_valid(raise_exception=True)
         now, parent = timezone.now(), _own(request).get(key=bearer_of(request).key)
         grant = _grant(bearer_of(request), parent.networks, body.validated_data, now)

@@ -1,7 +1,6 @@
 """Files on their way in: a body or parts of a form, onto the disk where they are large, and never more of them than is taken."""
 
 import contextlib
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,16 +85,7 @@ def _form(parts: dict[str, list[Any]], told: dict[str, str]) -> Body:
         told["mapping"] = _text("mapping", parts.pop("mapping"))
     if [*parts] != ["file"]:
         raise ValidationError({"file": "The form has its file in the part 'file'; several files are as many such parts."})
-    return Body([Upload(_spooled(part.file), part.name or "") for part in parts["file"]], told)
-
-
-def _spooled(content: IO[bytes]) -> IO[bytes]:
-    """As a file that another process can be given."""
-    if not isinstance(content, io.BytesIO):
-        return content
-    spool = SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - closed when nobody holds it
-    spool.write(content.getbuffer())
-    return cast("IO[bytes]", spool)
+    return Body([Upload(part.file, part.name or "") for part in parts["file"]], told)
 
 
 @contextlib.contextmanager

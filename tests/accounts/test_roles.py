@@ -116,7 +116,8 @@ def test_a_restricted_token_reaches_its_own(about):
     ("about", "says"),
     [
         ({"model": "borealis"}, "does not reach the model 'borealis'"),
-        ({"model": "borealis", "checkpoint": "borealis-1"}, "the checkpoint 'borealis-1' of the model 'borealis'"),
+        ({"model": "borealis", "checkpoint": "borealis-1"}, "does not reach the checkpoint 'borealis-1'; use"),
+        ({"model": "borealis", "what": "R-3"}, "does not reach R-3; use"),
         ({"model": "aurora", "evaluation": "bio@1"}, "does not reach the evaluation 'bio'"),
         ({"model": "borealis", "evaluation": "ctf"}, "does not reach the model"),
         ({"evaluation": "ctf-2"}, "does not reach the evaluation 'ctf-2'"),

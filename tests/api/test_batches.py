@@ -190,3 +190,9 @@ def test_ten_thousand_runs_are_one_batch(pipeline, ada):
     assert counts == {"created": 10_000, "replayed": 0, "refused": 0}
     assert (EvalRun.objects.count(), EvalResult.objects.count(), Receipt.objects.count()) == (10_000, 10_000, 10_000)
     assert (items[-1]["id"], log.verify()) == (EvalRun.objects.get(external_id="9999").pk, None)
+
+
+def test_an_array_of_millions_is_refused_before_its_items_are_built(pipeline, monkeypatch):
+    monkeypatch.setattr(batches, "read_items", None)
+    content = b"[" + b"1," * 600_000 + b"1]"
+    problem(pipeline.send("runs/batch/", content), 413, "too_large")

@@ -225,12 +225,13 @@ def test_where_it_is_broken_is_told(load):
         {},
         {"log": SimpleUploadedFile("a", b"x")},
         {"file": "no file"},
-        {"file": [SimpleUploadedFile("a", b"x"), SimpleUploadedFile("b", b"x")]},
+        {"file": [SimpleUploadedFile("a", b"x"), SimpleUploadedFile("b", b"x")], "name": "a"},
+        {"file": SimpleUploadedFile("a", CSV), "mapping": [SimpleUploadedFile("m", b"{}"), SimpleUploadedFile("n", b"{}")]},
         {"file": SimpleUploadedFile("a", eval_log()), "colour": "red"},
         {"file": SimpleUploadedFile("a", eval_log()), "dry_run": ["true", "false"]},
     ],
 )
-def test_a_form_has_one_file_and_known_fields(fill, fields):
+def test_a_form_has_files_in_their_part_and_known_fields(fill, fields):
     with nothing_stored():
         refusal(fill(**fields), 400, "invalid")
 

@@ -1,7 +1,9 @@
 import pytest
 
-from accounts.roles import Reach
+from accounts.roles import SYSTEM, Reach
 from accounts.tokens import Grant, issue_grant
+from evals.catalogue import register_checkpoint
+from evals.models import Checkpoint, FrontierModel
 from tests.api.conftest import nothing_stored, problem
 from tests.conftest import run_body
 
@@ -147,3 +149,46 @@ def test_a_stored_run_out_of_reach_is_neither_replayed_nor_told_of(restricted):
     ours = {**body, "checkpoint": "model-1-1", "evaluation": "ctf-1@1"}  # under the identity of theirs
     for again in (body, other, ours):
         problem(restricted(models=["model-1"]).send("runs/", again), 403, "not_allowed")
+
+
+def test_a_refusal_names_nothing_that_was_not_named_in_the_request(restricted):
+    run = run_body(external_id="theirs", status="started", checkpoint="model-2-1", evaluation="ctf-2@1")
+    stored = restricted().send("runs/", run).json()["id"]
+    ours = {**run, "checkpoint": "model-1-1", "evaluation": "ctf-1@1"}
+    by_number = [(f"runs/{stored}/heartbeat/", {}), (f"runs/{stored}/finish/", {})]
+    for reach in ({"models": ["model-1"]}, {"evaluations": ["ctf-1"]}):
+        pipeline = restricted(**reach)
+        for path, body in [*by_number, ("runs/", ours), ("runs/batch/", [ours]), ("imports/", ours)]:
+            said = pipeline.send(path, body).content.decode()
+            assert "does not reach" in said
+            assert not [name for name in ("model-2", "ctf-2") if name in said]
+
+
+def test_a_post_is_not_told_whose_checkpoint_it_named(restricted):
+    body = run_body(3, 12, external_id="new", checkpoint="model-2-1", evaluation="ctf-2@1")
+    said = problem(restricted(models=["model-1"]).send("runs/", body), 403, "not_allowed")["detail"]
+    assert "model-2" not in said.replace("model-2-1", "")
+
+
+@pytest.fixture
+def child(restricted, now):
+    """A checkpoint of the first model that was made from one of the second."""
+    model, parent = FrontierModel.objects.get(slug="model-1"), Checkpoint.objects.get(slug="model-2-1")
+    return register_checkpoint(model=model, fields={"slug": "child", "name": "Child", "parent": parent}, actor=SYSTEM, now=now)
+
+
+def test_a_parent_out_of_reach_is_not_named_and_nothing_is_found_under_it(restricted, child):
+    parents = [(restricted(models=models), parent) for models, parent in (([], "model-2-1"), (["model-1"], None))]
+    for pipeline, parent in parents:
+        assert pipeline.get("checkpoints/child/").json()["parent"] == parent
+        assert [row["parent"] for row in pipeline.get("checkpoints/").json()["results"] if row["slug"] == "child"] == [parent]
+        assert len(pipeline.get("checkpoints/", parent="model-2-1").json()["results"]) == (1 if parent else 0)
+
+
+@pytest.mark.parametrize("about", [{"slug": "model-2-1"}, {"slug": "new", "parent": "model-2-1"}])
+def test_nothing_is_learnt_of_a_checkpoint_out_of_reach_by_registering(restricted, about):
+    body = {"model": "model-1", "name": "Guess", "effective_compute": 1e26, **about}
+    pipeline = restricted(models=["model-1"])
+    with nothing_stored():
+        said = problem(pipeline.send("checkpoints/", body), 403, "not_allowed")["detail"]
+    assert "does not reach the checkpoint 'model-2-1'" in said

@@ -255,3 +255,17 @@ def test_a_kept_reply_holds_no_secret(pipeline, path):
     secret = first.json()["token"].split("_")[3][:20]
     assert secret not in str(list(KeptReply.objects.values()))
     assert ApiToken.objects.count() == 2
+
+
+def test_a_restricted_token_is_shown_those_that_reach_no_further(pipeline, aurora, by):
+    pipeline.send("tokens/", {**BODY, "purpose": "all"})
+    narrow = by(reach=Reach(frozenset({"aurora"})))
+    narrow.send("tokens/", {**BODY, "purpose": "own"})
+    assert [row["purpose"] for row in narrow.get("tokens/").json()["results"]] == ["own", "by"]
+
+
+def test_a_restricted_token_is_not_told_which_other_models_and_evaluations_there_are(by, aurora, small):
+    narrow = by(reach=Reach(frozenset({"borealis"}), frozenset({"bio"})))
+    for names in ({"models": ["aurora"]}, {"models": ["nothing"]}, {"evaluations": ["ctf"]}, {"evaluations": ["nothing"]}):
+        problem(narrow.send("tokens/", {**BODY, **names}), 422, "refused")
+    assert faults(narrow.send("tokens/", {**BODY, "models": ["borealis"]})) == [("/models", "invalid")]

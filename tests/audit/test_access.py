@@ -5,9 +5,9 @@ import pytest
 from accounts.models import ApiToken, ServiceAccount, User
 from accounts.roles import ALLOWED, SYSTEM, Actor, Kind, NotAllowed, Reach, Refused, Role
 from accounts.scopes import SCOPES, given_by, held_by
-from accounts.tokens import Grant, TooManyTokens, issue, issue_grant, revoke, verify
+from accounts.tokens import Grant, InvalidToken, TooManyTokens, issue, issue_grant, revoke, verify
 from audit import log
-from audit.access import Stronger, make_account, make_token, revoke_token, rotate_token
+from audit.access import Stronger, make_account, make_token, revoke_token, rotate_token, switch_off, switch_on
 from audit.models import Entry
 from tests.conftest import person
 
@@ -285,3 +285,26 @@ def test_the_command_line_makes_any_service_token_but_no_person_more_than_the_ro
     assert verify(text=text, now=now).scopes == set(SCOPES)
     with pytest.raises(NotAllowed):
         make_token(owner=cleo, grant=Grant(frozenset({"runs:write"})), actor=SYSTEM, now=now)
+
+
+def test_an_account_that_is_switched_off_has_no_token_left_and_gets_none(nightly, ben, now):
+    row, text = issue(account=nightly, scopes={"read"}, now=now)
+    assert switch_off(account=nightly, actor=ben.as_actor(), now=now) == [row.key]
+    with pytest.raises(InvalidToken):
+        verify(text=text, now=now)
+    with pytest.raises(Refused, match="switched off"):
+        make_token(owner=nightly, grant=READ, actor=ben.as_actor(), now=now)
+    switch_on(account=nightly, actor=ben.as_actor(), now=now)
+    with pytest.raises(InvalidToken):
+        verify(text=text, now=now)
+    make_token(owner=nightly, grant=READ, actor=ben.as_actor(), now=now)
+    assert [action.rpartition(".")[2] for action, *_ in entries()] == ["switch_off", "switch_on", "make"]
+    with pytest.raises(Refused, match="on already"):
+        switch_on(account=nightly, actor=ben.as_actor(), now=now)
+
+
+def test_nobody_switches_an_account_off_who_may_not_make_its_tokens(nightly, cleo, root, now):
+    for actor in (cleo.as_actor(), root[1]):
+        with pytest.raises(NotAllowed):
+            switch_off(account=nightly, actor=actor, now=now)
+    assert ServiceAccount.objects.get().active

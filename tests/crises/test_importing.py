@@ -9,8 +9,10 @@ from accounts.roles import NotAllowed, Reach
 from alerts.models import Alert
 from audit.models import Entry
 from crises import importing
-from crises.importing import OlderThanStored, SeveralRuns, import_runs
+from crises.importing import MarkedInvalid, OlderThanStored, SeveralRuns, import_runs
 from crises.models import Receipt
+from crises.watching import hear_run, lose_run
+from evals.ingest import invalidate_run
 from evals.models import EvalResult, EvalRun
 from evals.submissions import parse
 from tests.conftest import NIGHTLY, run_body
@@ -231,3 +233,28 @@ def test_a_table_of_runs_costs_a_few_statements(load, django_assert_max_num_quer
         assert set(results(load(*bodies))) == {"created"}
     with django_assert_max_num_queries(20):
         assert set(results(load(*bodies))) == {"replayed"}
+
+
+def test_what_a_person_marked_invalid_is_replaced_by_name_only(load, ada, now):
+    (first,) = load(log(0, 500))
+    invalidate_run(run_id=first.reply["id"], reason="It held back.", actor=ada.as_actor(), now=now)
+    edited = log(0, 500, provenance={"log_edits": 1})
+    (same,), (other,) = load(log(0, 500)), load(edited)
+    assert (same.result, other.result, type(other.refusal)) == ("replayed", "refused", MarkedInvalid)
+    assert first.reply["ref"] in str(other.refusal)
+    assert results(load(edited, supersedes=first.reply["id"])) == ["superseded"]
+
+
+def test_a_log_never_has_a_smaller_plan_than_the_signs_of_its_run(load, now):
+    (begun,) = load(run_body(status="started"))
+    hear_run(run_id=begun.reply["id"], said={"planned": 500}, actor=NIGHTLY, now=now)
+    (done,) = load(log(0, 100))
+    assert (done.reply["complete"], EvalRun.objects.get(pk=done.reply["id"]).planned) == (False, 500)
+
+
+def test_a_dead_log_read_again_does_not_bring_its_run_back(load, now):
+    (begun,) = load(run_body(status="started", coverage={"planned": 12}))
+    hear_run(run_id=begun.reply["id"], said={"completed": 3}, actor=NIGHTLY, now=now)
+    assert lose_run(run_id=begun.reply["id"], now=now + dt.timedelta(hours=1))
+    (again,) = load(run_body(status="started", coverage={"planned": 12, "completed": 3}))
+    assert (again.result, EvalRun.objects.order_by("pk").last().status) == ("refused", "lost")

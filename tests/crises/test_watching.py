@@ -153,12 +153,12 @@ def test_a_run_may_be_lost_again_which_is_told_again(silent, late):
     assert Alert.objects.values("thread").distinct().count() == 1
 
 
-def test_a_loss_that_its_producer_reported_is_no_silence_of_ours(start, receive, late):
+def test_a_loss_that_its_producer_reported_is_taken_back_by_no_sign(start, receive, late):
     run = start()
     lost = receive(status="lost")
     with pytest.raises(RunEnded) as ended:
         hear(run, late)
-    assert (ended.value.run, lose_run(run_id=run.pk, now=late), Alert.objects.count()) == (lost, False, 0)
+    assert ended.value.run == lost
 
 
 def test_a_loss_that_a_person_put_away_is_not_taken_up_again(silent, late, ben):
@@ -188,9 +188,28 @@ def test_a_plan_that_only_the_signs_named_holds_at_the_finish(start, now, late):
     assert (EvalRun.objects.get(pk=answer.reply["id"]).planned, answer.reply["complete"]) == (600, False)
 
 
-def test_a_finish_names_another_plan_if_it_must(start, now, late):
-    run = start(coverage={"planned": 600})
-    assert finish(run, late, **SOLVED, coverage={"planned": 500}).reply["complete"] is True
+def test_an_end_never_has_a_smaller_plan_than_its_start_or_signs(receive, start, now, late):
+    by_start, by_sign = start(coverage={"planned": 600}), start(external_id="2")
+    hear(by_sign, now, planned=600)
+    finished = finish(by_start, late, **SOLVED, coverage={"planned": 500, "completed": 500, "scored": 500})
+    posted = receive(0, 500, external_id="2", coverage={"planned": 500, "completed": 500, "scored": 500})
+    ends = [EvalRun.objects.get(pk=finished.reply["id"]), posted]
+    assert [(run.planned, run.finished, run.complete) for run in ends] == [(600, 500, False)] * 2
+    assert LevelStatus.objects.get().state != "clear"
+
+
+def test_a_plan_that_was_named_by_mistake_is_corrected_by_name(receive, start, late):
+    first = finish(start(coverage={"planned": 600}), late, **SOLVED, coverage={"planned": 500}).reply["id"]
+    again = receive(0, 500, coverage={"planned": 500}, supersedes=first)
+    assert (again.planned, again.complete) == (500, True)
+
+
+def test_a_start_that_a_person_marked_invalid_is_ended_by_name_only(receive, start, ada, now):
+    run = start()
+    invalidate_run(run_id=run.pk, reason="Wrong weights.", actor=ada.as_actor(), now=now)
+    with pytest.raises(ContentDiffers):
+        receive(0, 500)
+    assert receive(0, 500, supersedes=run.pk).revision == 2
 
 
 def test_a_run_that_names_no_time_began_when_its_start_was_received_at_the_latest(start, now, late):
@@ -320,3 +339,22 @@ def test_a_post_and_a_pass_at_the_same_moment_leave_the_result_standing(start, r
         done = at_once(lambda act: act(), acts)
         assert isinstance(done[0], EvalRun), done
         assert EvalRun.objects.filter(external_id=str(number)).latest("revision").status == "success"
+
+
+def test_a_start_that_its_producer_calls_lost_is_an_alarm_once_the_wait_is_over(start, receive, now, late):
+    run = start()
+    receive(status="lost")
+    assert not lose_run(run_id=run.pk, now=now)
+    assert not Alert.objects.exists()
+    assert (lose_run(run_id=run.pk, now=late), lose_run(run_id=run.pk, now=late)) == (True, False)
+    assert Alert.objects.get().event == "run.lost"
+    assert "Cyber uplift cannot be read as clear" in str(Alert.objects.get().message)
+    assert statuses() == [("started", 1), ("lost", 2)]
+
+
+def test_a_start_that_was_called_lost_and_then_ended_is_no_alarm(start, receive, late):
+    run = start()
+    receive(status="lost")
+    receive(0, 500)
+    assert not lose_run(run_id=run.pk, now=late)
+    assert not Alert.objects.exists()

@@ -198,3 +198,11 @@ def test_a_run_that_made_up_for_a_loss_and_is_withdrawn_makes_up_for_nothing(now
     good = record_run(submission=parse(run_body(3, 12, external_id="after", completed=days(-1))), actor=NIGHTLY, now=now).run
     invalidate_run(run_id=good.pk, reason="wrong weights", actor=ben.as_actor(), now=now)
     assert list(losses()) == [gone]
+
+
+def test_a_run_whose_clock_ran_ahead_makes_up_for_no_loss_after_it(now):
+    ahead = (now + dt.timedelta(minutes=59)).isoformat()
+    record_run(submission=parse(run_body(3, 12, external_id="ahead", completed=ahead)), actor=NIGHTLY, now=now)
+    later = now + dt.timedelta(minutes=10)
+    gone = record_run(submission=parse(run_body(status="lost", external_id="gone")), actor=NIGHTLY, now=later).run
+    assert list(losses()) == [gone]

@@ -168,3 +168,15 @@ def test_a_plan_is_never_lowered():
     assert with_plan(shrunk, []) is shrunk
     assert with_plan(parse({**BODY, "coverage": {}}), [3]).coverage.planned == 3
     assert with_plan(shrunk, [40]).completed == dt.datetime(2026, 11, 22, 9, 5, tzinfo=dt.UTC)
+
+
+def test_a_file_that_shows_that_only_a_part_was_run_is_no_repeat():
+    part = told(provenance={"selected_samples": 2, "dataset_samples": 9})
+    assert (says_the_same(part, STORED), says_the_same(STORED, part)) == (False, True)
+    assert choose(part, [STORED]) == Choice("store")
+
+
+@pytest.mark.parametrize(("done", "do"), [(0, "newer"), (1, "newer"), (2, "store")])
+def test_a_run_that_was_given_up_lives_only_where_its_log_went_on(done, do):
+    lost = told(status="lost", measurements=[], coverage={"completed": 1, "scored": 1})
+    assert choose(told(status="started", measurements=[], coverage={"completed": done, "scored": done}), [lost]) == Choice(do)

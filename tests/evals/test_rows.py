@@ -1,5 +1,5 @@
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.forms import model_to_dict
 
 from evals.models import EvalResult, EvalRun
@@ -10,6 +10,12 @@ from tests.conftest import NIGHTLY, on_postgres, run_body
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
 NUMBERS = {"metric": "solved", "value": 0.25, "solved": 3.0, "total": 12, "tasks": [{"id": "a", "x": 1e-7}, {"id": "ü\u2028", "x": None}]}
+
+
+@pytest.fixture(params=[0, 100], ids=["copied", "inserted"], autouse=True)
+def few(request, monkeypatch):
+    """How many rows go by one statement: either way stores the same."""
+    monkeypatch.setattr("evals.rows.FEW", request.param)
 
 
 @pytest.fixture
@@ -39,6 +45,36 @@ def test_stored_rows_are_read_back_as_they_were_and_have_their_ids(run):
     later = result(run, metric="c")
     later.save()
     assert later.pk not in {row.pk for row in rows}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reason": text}
+        for text in ("\\", "\\N", "\\.", "a\\tb", "\t", "\r\n", "\x0b\x7f\x85", "\u2028", "\N{GRINNING FACE}", "x" * 200, ' "quoted" ')
+    ]
+    + [{"value": number} for number in (None, -0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1e22)]
+    + [{"tasks": said} for said in ([], [{"a": 'x\\y"\n\t\x01'}], [{"\\N": None}], [{"a": [True, 1, 1.0, "1"]}])],
+)
+def test_every_sign_and_number_is_read_back_as_it_was(run, more):
+    row = result(run, **{"metric": "other", **more})
+    store_rows([row, result(run, metric="beside")])
+    assert model_to_dict(EvalResult.objects.get(pk=row.pk)) == model_to_dict(row)
+
+
+def test_rows_that_are_sent_in_parts_are_all_kept_in_their_order(run, monkeypatch):
+    monkeypatch.setattr("evals.rows.PART", 2)
+    store_rows([result(run, metric=f"m{number}", value=number / 8) for number in range(5)])
+    kept = run.results.exclude(metric="solved").order_by("pk").values_list("metric", "value")
+    assert list(kept) == [(f"m{number}", number / 8) for number in range(5)]
+
+
+@on_postgres
+@pytest.mark.postgres
+def test_a_text_that_the_database_cannot_hold_is_refused(run):
+    with pytest.raises(DataError), transaction.atomic():
+        store_rows([result(run, metric="a", reason="a\x00b")])
+    assert run.results.count() == 1
 
 
 def test_nobody_asks_a_nameless_row_for_its_id(run):

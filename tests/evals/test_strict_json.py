@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evals.strict_json import DEPTH, NotStrict, read, read_items, read_lines, read_log
+from evals.strict_json import DEPTH, QUICK, NotStrict, has_more_items, read, read_items, read_lines, read_log, read_quickly
 
 TRICKY = st.sampled_from(["a", "b", ":", '":', '" :', "\\u0000", "\\", '"', "ü", "😀", "", "{[", "]}"])
 TEXTS = st.lists(TRICKY, max_size=3).map("".join)
@@ -127,3 +127,66 @@ def test_a_log_may_hold_what_a_body_may_not():
     assert read_log(b'{"a": {"x": 1, "y": 2}}', keep=lambda part: {k: v for k, v in part.items() if k != "y"}) == {"a": {"x": 1}}
     with pytest.raises(NotStrict, match="stands twice"):
         read_log(b'{"a": 1, "a": 1}')
+
+
+QUIRKS = [
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "1" * 30,
+    "-0",
+    '"\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\u0000"',
+    '"\\u0061"',
+    '"\t"',
+    "[" * 63 + "]" * 63,
+    "01",
+    "nul",
+]
+
+
+@given(st.lists(st.sampled_from(['"a"', '"a" ', '"\\u0061"', '"b:"', *QUIRKS]), max_size=6), st.booleans())
+@example(['"a"', "1", '"a"', "2"], True)
+@example(["[" * 64 + "]" * 64], False)
+def test_what_is_read_quickly_is_what_the_slow_reader_says(parts, named):
+    pairs = ["".join(pair) for pair in zip(parts[::2], [":"] * 3, parts[1::2], strict=False)]
+    raw = (f"{{{','.join(pairs)}}}" if named else f"[{','.join(parts)}]").encode()
+    found = read_quickly(raw)
+    if found is not None:
+        assert repr(found) == repr(read_log(raw, keep=lambda part: part))
+
+
+def test_only_small_documents_are_read_quickly():
+    assert read_quickly(b'{"a": [1, "x"]}') == {"a": [1, "x"]}
+    assert read_quickly(b"[" + b" " * QUICK + b"]") is None
+
+
+def test_no_log_is_read_deeper_than_its_reader_may():
+    assert read_log(b"[" * 60 + b"]" * 60) is not None
+    with pytest.raises(NotStrict, match="60 levels deep; 5 are read"):
+        read_log(b"[" * 60 + b"]" * 60, deepest=5)
+
+
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        ("[1,1,1,1]", True),
+        ("[1,1,1]", False),
+        ('[[1,1,1,1],{"a":1,"b":[1,2]},3]', False),
+        ('["a,b,\\",c,]","[,",3]', False),
+        ('[{"a":",]"},"}",3,4]', True),
+        ("[]", False),
+        ("not JSON,,,,", False),
+    ],
+)
+def test_the_items_of_a_long_array_are_counted_before_any_is_built(body, more, monkeypatch):
+    monkeypatch.setattr("evals.strict_json.MANY", 0)
+    assert has_more_items(body.encode(), 3) is more
+    assert more == (body.startswith("[") and len(json.loads(body)) > 3)
+
+
+def test_lines_are_read_one_at_a_time_however_they_end():
+    lines = read_lines(b'{"a":1}\r\n\n 2\n3')
+    assert next(lines) == (1, {"a": 1})
+    assert list(lines) == [(3, 2), (4, 3)]

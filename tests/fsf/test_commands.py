@@ -34,6 +34,26 @@ def test_a_made_token_works_once_shown_and_ends_when_revoked():
     assert told == ["accounts.account.make", "accounts.token.make", "accounts.token.revoke"]
 
 
+def test_an_account_is_switched_off_and_on_again():
+    text = said("make_token", "nightly").splitlines()[-1]
+    assert text.split("_")[2] in said("switch_off", "nightly")
+    with pytest.raises(InvalidToken):
+        verify(text=text, now=timezone.now())
+    with pytest.raises(CommandError, match="off already"):
+        said("switch_off", "nightly")
+    with pytest.raises(CommandError, match="no service account 'nobody'"):
+        said("switch_off", "nobody")
+    said("switch_off", "nightly", "--back-on")
+    verify(text=said("make_token", "nightly").splitlines()[-1], now=timezone.now())
+
+
+@pytest.mark.parametrize("kind", ["model", "evaluation"])
+def test_a_token_for_something_that_is_not_there_is_refused(kind):
+    with pytest.raises(CommandError, match=f"No {kind} 'mispelt' is registered"):
+        said("make_token", "nightly", f"--{kind}", "mispelt")
+    assert not ApiToken.objects.exists()
+
+
 def test_a_token_that_lives_too_long_is_refused():
     with pytest.raises(CommandError, match="1 to 365 days"):
         said("make_token", "nightly", "--days", "4000")

@@ -78,11 +78,13 @@ def history(random, run):
 
 
 def submission(number, drawn):
-    """A run as drawn; one that corrects takes the place of the newest before it."""
+    """A run as drawn; one that corrects takes the place of the newest before it, or of the one that was drawn."""
     more = {"external_id": str(number), "completed": (NOW + dt.timedelta(days=drawn["day"])).isoformat(), **drawn["more"]}
     if drawn["does"] == "starts":
         return parse(run_body(external_id=str(number), checkpoint=drawn["checkpoint"], evaluation=drawn["evaluation"], status="started"))
-    if drawn["does"] == "corrects" and (before := EvalRun.objects.filter(superseded_by=None).order_by("pk").last()):
+    standing = list(EvalRun.objects.filter(superseded_by=None).order_by("pk")) if drawn["does"] == "corrects" else []
+    if standing:
+        before = standing[drawn.get("which", -1) % len(standing)]
         more |= {"external_id": before.external_id, "supersedes": before.pk}
     return parse(run_body(*drawn["counts"], checkpoint=drawn["checkpoint"], evaluation=drawn["evaluation"], **more))
 
@@ -164,14 +166,13 @@ def statuses():
 
 
 def ledger_of(readings, known):
-    """The readings of a row by the names of their runs. By which equivalence they are inherited is the same in all of them, and what
-    was pooled is compared where it counts: a reading that only speaks against clearing may carry what was pooled on the way."""
+    """The readings of a row by the names of their runs. By which equivalence they are inherited is the same in all of them."""
     return {key: sorted(_slot(slot, found, known) for slot, found in slots.items()) for key, slots in readings.items()}
 
 
 def _slot(slot, found, known):
     name = slot.split(" ", 2)[-1] if slot.startswith("inherited") else slot
-    return name, known[found["run"]], found["lines"], None if "against" in slot else found.get("pooled")
+    return name, known[found["run"]], found["lines"], found.get("pooled")
 
 
 def crossings():
@@ -286,6 +287,10 @@ def test_a_run_that_was_judged_before_is_left_as_it_is(small, aurora):
     stored = counts(30)
     assess_many(stored=stored, now=NOW)
     assert assess_many(stored=[*stored, *stored], now=NOW + dt.timedelta(hours=1)) == [[], []]
+
+
+def test_a_run_that_stands_twice_in_a_batch_is_judged_once(small, aurora):
+    assert [len(judged) for judged in assess_many(stored=counts(30) * 2, now=NOW)] == [1, 0]
 
 
 @on_postgres

@@ -298,5 +298,11 @@ def test_what_is_reached_by_the_newest_complete_run_or_any_after_it_is_never_los
         assert summarise(told(facts, range(len(facts))), TWO).state == highest
 
 
+def test_what_was_pooled_stands_beside_the_newest_complete_reading_only():
+    slots = {"complete": {"run": 2}, "against critical": {"run": 2}, "against alert": {"run": 1}}
+    told = settle({"ctf@1": slots}, "ctf@1", 2, {"alert": {"clears": True, "says": "Two looks together."}})
+    assert [slot for slot, found in told["ctf@1"].items() if "pooled" in found] == ["complete"]
+
+
 def test_the_standing_reading_of_nothing_is_none():
     assert current({}) is None

@@ -117,3 +117,14 @@ def test_an_explanation_costs_the_same_whatever_was_read_before(small, post):
     for day in range(-7, -1):
         post(0, 100, day=day)
     assert (queries(first), queries(newest().pk)) == few
+
+
+def test_what_was_pooled_is_told_of_the_newest_complete_reading_only(small, post):
+    post(30, 100, day=-2)
+    post(1, 100, day=-1)
+    status = LevelStatus.objects.get()
+    slots = status.readings["ctf@1"]
+    assert "alert" in facts_of(newest()).pooled
+    status.readings = {"ctf@1": {"against critical": slots["complete"]}}
+    status.save()
+    assert facts_of(newest()).pooled == {}

@@ -45,6 +45,14 @@ def test_a_late_run_and_one_that_rules_nothing_out_are_added_too(small, post):
     assert newest()["pooled"]["alert"]["looks"] == 5
 
 
+def test_a_run_that_was_cut_short_is_not_taken_for_a_whole_one_of_the_same_counts(small, post):
+    post(30, 100, day=-9)
+    post(1, 100, day=-8, status="error")
+    post(1, 100, day=-7)
+    looks = newest()["looks"]["kinds"]["alert"]
+    assert (looks["every"]["looks"], looks["against"]["looks"]) == (3, 2)
+
+
 def test_runs_that_came_by_another_door_are_not_missed(small, post):
     for day, solved in [(-9, 30), (-8, 10)]:
         post(solved, 100, day=day)

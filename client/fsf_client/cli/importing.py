@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def dry_run_option(function: Any) -> Any:
 @click.option("--version", default="", metavar="VERSION", help="Version of the evaluation, where the file has none.")
 @click.option("--importer", default="", metavar="NAME", help="Read every file as this format, such as lm-eval, instead of recognising it.")
 @click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON file: which column of a table is what.")
-@click.option("--jobs", type=click.IntRange(1, 16), metavar="N", default=JOBS, show_default=True, help="Files on their way at once.")
+@click.option("--jobs", type=click.IntRange(1, 16), metavar="N", default=JOBS, show_default=True, help="Requests on their way at once.")
 @dry_run_option
 @json_option
 @upload_options
@@ -53,39 +53,70 @@ def command(*, paths: tuple[Path, ...], mapping: Path | None, jobs: int, dry_run
     names = Names(**said, mapping=None if mapping is None else load(mapping.read_bytes(), str(mapping)))
     files = files_of(paths)
     asked = ((path, names, path in paths) for path in files)
-    with server.connect() as client:
-        uploads = client.uploads(dry_run=dry_run, jobs=jobs)
-        done = gathered((each for _, each in uploads.upload_all(asked)), len(files), quiet=json_)
-    tell(done, json_=json_, dry_run=dry_run)
-    return REFUSED if any(each.failed for each in done) else DONE
+    told = Telling(json_=json_)
+    try:
+        with server.connect() as client:
+            uploads = client.uploads(dry_run=dry_run, jobs=jobs)
+            told.take_all((each for _, each in uploads.upload_all(asked)), len(files))
+    finally:
+        told.end(dry_run=dry_run)
+    return REFUSED if told.failed else DONE
 
 
-def gathered(answers: Iterator[list[Imported]], files: int, *, quiet: bool) -> list[Imported]:
-    """Every answer, with a bar on the standard error where that is a terminal."""
-    hidden = quiet or not sys.stderr.isatty()
-    with click.progressbar(answers, length=files, file=sys.stderr, hidden=hidden, label="Importing", show_pos=True) as shown:
-        return [each for done in shown for each in done]
+class Telling:
+    """Tells what became of each run, and keeps no more of it than is still to be told, however many there are.
+
+    JSON is written run by run as they come; otherwise the counts come first, then each that somebody must look at.
+    """
+
+    def __init__(self, *, json_: bool) -> None:
+        self._json, self._between = json_, "["
+        self._counts = Counter[str]()
+        self._lines: list[tuple[Callable[[str], None], str]] = []
+        self.failed = False
+
+    def take_all(self, answers: Iterator[list[Imported]], files: int) -> None:
+        """Every answer, with a bar on the standard error where that is a terminal."""
+        hidden = self._json or not sys.stderr.isatty()
+        with click.progressbar(answers, length=files, file=sys.stderr, hidden=hidden, label="Importing", show_pos=True) as shown:
+            for done in shown:
+                self.take(done)
+
+    def take(self, done: Iterable[Imported]) -> None:
+        """What became of some runs."""
+        for each in done:
+            self.failed = self.failed or each.failed
+            self._counts[each.outcome] += 1
+            if self._json:
+                self._write(each)
+            else:
+                self._lines += _lines_of(each)
+
+    def _write(self, each: Imported) -> None:
+        say(self._between)
+        say_json({"path": str(each.path), "outcome": each.outcome, "reason": each.reason, "reply": each.reply})
+        self._between = ","
+
+    def end(self, *, dry_run: bool = False) -> None:
+        """There is no more."""
+        if self._json:
+            say("]" if self._counts else "[]")
+            return
+        if dry_run:
+            say("Dry run: nothing is stored.")
+        table(["Outcome", "Runs"], [[outcome, str(count)] for outcome, count in sorted(self._counts.items())])
+        for way, line in self._lines:
+            way(line)
 
 
-def tell(done: list[Imported], *, json_: bool, dry_run: bool = False) -> None:
-    """Each run in JSON; otherwise the counts, and each that somebody must look at."""
-    if json_:
-        say_json([{"path": str(each.path), "outcome": each.outcome, "reason": each.reason, "reply": each.reply} for each in done])
-        return
-    if dry_run:
-        say("Dry run: nothing is stored.")
-    table(["Outcome", "Runs"], [[outcome, str(count)] for outcome, count in sorted(Counter(each.outcome for each in done).items())])
-    for each in done:
-        _tell_one(each)
-
-
-def _tell_one(each: Imported) -> None:
+def _lines_of(each: Imported) -> Iterator[tuple[Callable[[str], None], str]]:
+    """What somebody must look at."""
     if each.failed or each.outcome == "overtaken":
-        warn(f"{each.outcome}: {'' if str(each.path) in each.reason else f'{each.path}: '}{each.reason}")
+        yield warn, f"{each.outcome}: {'' if str(each.path) in each.reason else f'{each.path}: '}{each.reason}"
     elif each.outcome != "replayed" and each.reply is not None:
-        _tell_crossings(each.reply, str(each.path))
+        yield from ((say, line) for line in _crossings(each.reply, str(each.path)))
 
 
-def _tell_crossings(reply: Mapping[str, Any], place: str) -> None:
+def _crossings(reply: Mapping[str, Any], place: str) -> Iterator[str]:
     for crossing in reply.get("crossings") or ():
-        say(f"{reply.get('ref') or place}: {crossing.get('kind')} reached at {crossing.get('level')}")
+        yield f"{reply.get('ref') or place}: {crossing.get('kind')} reached at {crossing.get('level')}"

@@ -7,9 +7,9 @@ import click
 
 from fsf_client.cli import DONE, REFUSED, SERVER
 from fsf_client.cli.asking import Server, json_option, upload_options
-from fsf_client.cli.importing import gathered, name_options, tell
+from fsf_client.cli.importing import Telling, name_options
 from fsf_client.cli.look import say
-from fsf_client.importing import Imported, Names
+from fsf_client.importing import Names
 from fsf_client.places import state_folder
 from fsf_client.pushing import Ledger, logs_in, plan_push, push_files
 from fsf_client.sending import Sent
@@ -31,14 +31,16 @@ def command(*, logdir: Path, json_: bool, server: Server, **said: Any) -> int:
         sent = client.send_outbox()
         ledger = Ledger.of(state_folder(), client.url, logdir, names)
         push = plan_push(logs_in(logdir), ledger)
-        done = push.unreadable + gathered(push_files(client.uploads(), push, ledger, names), len(push.changed), quiet=json_)
-    tell(done, json_=json_)
+        told = Telling(json_=json_)
+        told.take(push.unreadable)
+        told.take_all(push_files(client.uploads(), push, ledger, names), len(push.changed))
+    told.end()
     if not json_:
         say(f"{push.same} unchanged; outbox: {sent.delivered} delivered, {sent.refused} refused, {sent.waiting} waiting")
-    return _code(sent, done)
+    return _code(sent, failed=told.failed)
 
 
-def _code(sent: Sent, done: list[Imported]) -> int:
+def _code(sent: Sent, *, failed: bool) -> int:
     if sent.waiting:
         return SERVER
-    return REFUSED if sent.refused or any(each.failed for each in done) else DONE
+    return REFUSED if sent.refused or failed else DONE

@@ -10,8 +10,15 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.roles import SYSTEM, Reach, Refused
 from audit.access import make_account, make_token, revoke_token
+from evals.catalogue import unknown_evaluations, unknown_models
 
 USUAL = [scope for scope in tokens.SCOPES if scope != "tokens:write"]
+
+
+def _check_names(kind: str, unknown: list[str]) -> None:
+    """Raise Refused for a slug that names nothing: a misspelt one would make a token that reaches nothing."""
+    if unknown:
+        raise Refused(f"No {kind} '{unknown[0]}' is registered; give its slug without a version.")
 
 
 class Command(BaseCommand):
@@ -37,6 +44,8 @@ class Command(BaseCommand):
 
     def _make(self, options: dict[str, Any]) -> None:
         now = timezone.now()
+        _check_names("model", unknown_models(options["model"]))
+        _check_names("evaluation", unknown_evaluations(options["evaluation"]))
         account = make_account(name=options["account"], actor=SYSTEM, now=now)
         reach = Reach(frozenset(options["model"]), frozenset(options["evaluation"]))
         scopes = frozenset(options["scope"] or USUAL)
