@@ -1,17 +1,22 @@
+import datetime as dt
 from dataclasses import asdict
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from evals.models import EvalRun
+from evals.catalogue import register_checkpoint
+from evals.ingest import record_run
+from evals.models import EvalResult, EvalRun
+from evals.submissions import parse
+from tests.conftest import NIGHTLY, run_body
 from tests.thresholds.test_queries import store_more
 from thresholds import repeated
 from thresholds.governing import lines_of
 from thresholds.models import LevelStatus
-from thresholds.repeated import pooled_of
+from thresholds.repeated import counting_runs, pooled_of, seen_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("aurora")]
 
 
 def newest():
@@ -76,3 +81,38 @@ def test_of_too_many_named_tasks_nothing_is_kept(small, post, monkeypatch):
         post(measurements=[{"metric": "solved", "tasks": tasks}], day=day)
     assert (newest()["looks"]["kinds"], newest()["looks"]["names"]) == ({}, [])
     assert newest()["pooled"]["alert"] == from_rows(small)
+
+
+def test_tasks_posted_under_ever_new_names_are_no_new_evidence(enact, post):
+    enact(evaluations=[{"n_tasks": 30}])
+    for names, solved in [("a", 5), ("b", 0), ("c", 0), ("d", 0)]:
+        tasks = [{"id": f"{names}{n}", "solved": int(n < solved)} for n in range(30)]
+        post(measurements=[{"metric": "solved", "tasks": tasks}], day=ord(names) - 110)
+    pooled = newest()["pooled"]["alert"]
+    assert (pooled["clears"], pooled["looks"]) == (False, 4)
+    assert "of 30 tasks" in pooled["says"]
+    assert LevelStatus.objects.get().reading_state == "watch"
+
+
+def test_a_run_that_is_stored_and_not_judged_yet_is_no_look(small, post, now):
+    post(30, 100, day=-9)
+    body = run_body(0, 10_000, external_id="unjudged", completed=(now - dt.timedelta(days=8)).isoformat())
+    waiting = record_run(submission=parse(body), actor=NIGHTLY, now=now)
+    post(10, 100, day=-7)
+    assert (newest()["looks"]["seen"][0], newest()["pooled"]["alert"]["looks"], newest()["pooled"]["alert"]["clears"]) == (2, 2, False)
+    assert waiting.run not in counting_runs([(waiting.run.checkpoint_id, waiting.run.evaluation_id)])
+
+
+def test_the_runs_that_count_are_the_same_asked_of_one_pair_and_of_many(enact, aurora, post, now):
+    enact(evaluations=[{}, {"slug": "range"}])
+    register_checkpoint(model=aurora.model, fields={"slug": "aurora-2", "name": "Aurora 2"}, actor=NIGHTLY, now=now)
+    counts, invalid, of_another_metric, wrong = (post(5, 100, external_id=each)["id"] for each in ("counts", "invalid", "metric", "wrong"))
+    right = post(6, 100, external_id="wrong", supersedes=wrong)["id"]
+    post(5, 100, checkpoint="aurora-2")
+    post(5, 100, evaluation="range@1")
+    record_run(submission=parse(run_body(5, 100, external_id="unjudged")), actor=NIGHTLY, now=now)
+    EvalRun.objects.filter(pk=invalid).update(invalidated=now, invalidated_reason="wrong weights")
+    EvalResult.objects.filter(run=of_another_metric).update(metric="another")
+    pair = aurora.pk, EvalRun.objects.get(pk=counts).evaluation_id
+    assert set(counting_runs([pair]).values_list("pk", flat=True)) == {counts, right}
+    assert seen_of([pair]) == seen_of([pair, pair]) == ({pair: (2, counts + right)}, {pair[1]: []})

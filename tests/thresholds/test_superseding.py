@@ -99,3 +99,18 @@ def test_a_correction_of_another_evaluation_takes_back_what_it_corrects(levels):
     assert LevelStatus.objects.get(level__slug="second").readings == {}
     assert LevelStatus.objects.get(level__slug="third").readings.keys() - {"ctf@1"} == {"range@1"}
     assert Assessment.objects.filter(run=recorded.run).exists()
+
+
+@pytest.mark.parametrize("instead", [{}, {"checkpoint": "aurora-2"}, {"evaluation": "range@1"}])
+def test_a_reading_that_a_batch_corrects_is_gone_from_the_rows_as_it_is_one_by_one(enact, aurora, ada, instead):
+    enact(levels=LEVELS[:3], evaluations=EVALUATIONS)  # none that evaluations decide together, of which each run is judged alone
+    register_checkpoint(model=aurora.model, fields={"slug": "aurora-2", "name": "Aurora 2"}, actor=NIGHTLY, now=NOW)
+    plain = {"checkpoint": "aurora-1", "evaluation": "ctf@1", "more": {}, "does": "measures"}
+    wrong = {**plain, "counts": (30, 100), "day": -5}
+    right = {**plain, "counts": (0, 100), "day": -4, "does": "corrects", "which": 0, **instead}
+    history = [[wrong], [right, {**plain, "counts": (2, 100), "day": -3}]], False, False
+    told = what_stands(history, together, ada)
+    assert told == what_stands(history, one_by_one, ada)
+    standing = {run for *_, readings in told[0] for slots in readings.values() for _, run, *_ in slots}
+    assert "1-1.1" in standing
+    assert "0-0.1" not in standing

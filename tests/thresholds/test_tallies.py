@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +62,27 @@ def test_where_it_cannot_be_told_which_tasks_are_which_the_totals_count():
     by_name = [Look(Measurement("proportion", solved=0, total=30), {f"{part}{n}": (0.0, 1) for n in range(30)}) for part in "ab"]
     named = gathered(by_name, ALERT)
     assert judge_looks(named, ALERT, None).value > judge_looks(named.unnamed(), ALERT, None).value
+
+
+def minutes(value, factor):
+    """A run whose value is known to within a factor."""
+    return Look(Measurement("minutes", value=value, ci_low=value / factor, ci_high=value * factor, scale="log"))
+
+
+@pytest.mark.parametrize("some", [[minutes(60.0, 1.1), minutes(60.0, 6.0)], [minutes(60.0, 6.0), minutes(60.0, 1.1)]])
+def test_a_narrow_value_does_not_hide_how_wide_another_is(some):
+    line = Line("alert", 240.0)
+    narrow, wide = (pool([minutes(60.0, factor)] * 2, line, 2) for factor in (1.1, 6.0))
+    assert (narrow.clears, wide.clears) == (True, False)
+    assert pool(some, line, 2) == wide
+
+
+@pytest.mark.parametrize("unnamed_first", [True, False])
+def test_what_a_look_without_names_solved_is_not_lost_among_named_tasks(unnamed_first):
+    named = Look(Measurement("proportion", solved=0, total=30), {f"task {n}": (0.0, 1) for n in range(30)})
+    unnamed = Look(Measurement("proportion", solved=15, total=30))
+    assert pool([named, named], ALERT, None).clears
+    found = gathered([unnamed, named] if unnamed_first else [named, unnamed], ALERT)
+    assert found.every.named is None
+    assert judge_looks(found, ALERT, None) == judge_looks(found.unnamed(), ALERT, None)
+    assert not judge_looks(found, ALERT, None).clears
