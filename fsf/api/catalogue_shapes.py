@@ -9,7 +9,7 @@ from evals.models import Checkpoint, Evaluation, FrontierModel
 from fsf.api.reach import hides
 from fsf.api.shapes import MovedShape, Strict
 from thresholds.evidence import standing
-from thresholds.library.shape import EvaluationEntry
+from thresholds.library.shape import TASK, EvaluationEntry
 from thresholds.library.soundness import evaluation_faults
 from thresholds.models import CapabilityLevel, Equivalence, Framework, LevelStatus, Threshold
 from thresholds.validity import FLAGS
@@ -55,6 +55,7 @@ class FlagShape(serializers.Serializer[Any]):
 
 
 class EvaluationShape(Strict, serializers.ModelSerializer[Evaluation]):
+    slug = serializers.RegexField(TASK, max_length=100)
     key = serializers.CharField(read_only=True)
     validity = FlagShape(many=True, read_only=True)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
@@ -66,14 +67,20 @@ class Server:
             return list(client.read_all("runs/", checkpoint=checkpoint))
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("client-server")
+@contextmanager
+def started(folder):
+    """A server that answers until the block ends."""
     server = Server(folder)
     with serving(
         "fsf.wsgi:application", workers=1, env={**server.env, "DJANGO_SETTINGS_MODULE": "fsf.settings"}, log=folder / "web.log", ready=READY
     ) as port:
         server.url = f"http://127.0.0.1:{port}"
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with started(tmp_path_factory.mktemp("client-server")) as server:
         yield server
 
 

@@ -11,10 +11,18 @@ from fsf_client import Names, gathering
 from fsf_client.gathering import form, groups
 from fsf_client.importing import Asked
 from fsf_client.transport import Answer, Wire
+from tests.client.conftest import started
 
 INSPECT = ROOT / "tests" / "fixtures" / "inspect"
 LOGS = ("edited", "limited", "rescored")
 TAKEN = {"created", "superseded", "replayed", "overtaken"}  # the server and its runs are shared by all tests
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One of this module's own: its logs have the names that other modules import too."""
+    with started(tmp_path_factory.mktemp("gathering-server")) as server:
+        yield server
 
 
 def asked(folder, *names, size=1, told=Names()):  # noqa: B008 - frozen
