@@ -32,8 +32,8 @@ _FOR_UPDATE = {"postgresql": " FOR UPDATE", "sqlite": ""}  # a transaction of SQ
 COLUMNS = ("seq", "at", "actor_kind", "actor", "actor_id", "action", "about", "data", "previous_hash", "hash")
 # On the way of every post: the entries and the chain's new head by one statement.
 APPEND = f"""
-WITH moved AS (UPDATE audit_head SET seq = %s, hash = %s)
-INSERT INTO audit_entry ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM json_populate_recordset(NULL::audit_entry, %s::json)
+WITH moved AS (UPDATE "audit_head" SET seq = %s, hash = %s)
+INSERT INTO "audit_entry" ({", ".join(COLUMNS)}) SELECT {", ".join(COLUMNS)} FROM json_populate_recordset(NULL::audit_entry, %s::json)
 """  # noqa: S608 - names of columns only
 _gathered: ContextVar[list[Entry] | None] = ContextVar("gathered", default=None)
 

@@ -163,7 +163,7 @@ def test_a_server_error_is_never_replayed(pipeline, path, body, table, status):
 
 def failing(table, fault):
     def fail(execute, sql, params, many, context):
-        if sql.startswith((f'INSERT INTO "{table}"', f'INSERT OR IGNORE INTO "{table}"')):
+        if any(f'{words} "{table}"' in sql for words in ("INSERT INTO", "INSERT OR IGNORE INTO")):
             raise fault
         return execute(sql, params, many, context)
 
