@@ -109,11 +109,16 @@ def check_reach(actor: Actor, *, model: str = "", checkpoint: str = "", evaluati
     `model` is the slug of the checkpoint's model and `evaluation` a slug with or without its version; empty ones are not checked.
     The sentence names what the actor named: the checkpoint, not its model; or `what`, for a stored row of which nothing may be told.
     """
-    reach, slug = actor.reach, evaluation.partition("@")[0]
-    beyond = ""
-    if model and reach.models and model not in reach.models:
+    slug = evaluation.partition("@")[0]
+    if _is_beyond(model, actor.reach.models):
         beyond = f"the checkpoint '{checkpoint}'" if checkpoint else f"the model '{model}'"
-    elif slug and reach.evaluations and slug not in reach.evaluations:
+    elif _is_beyond(slug, actor.reach.evaluations):
         beyond = f"the evaluation '{slug}'"
-    if beyond:
-        raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach {what or beyond}; use one that does.")
+    else:
+        return
+    raise NotAllowed(actor, "reach", f"The token of {actor.name} does not reach {what or beyond}; use one that does.")
+
+
+def _is_beyond(slug: str, reached: frozenset[str]) -> bool:
+    """Whether something is asked for, and a restriction leaves it out."""
+    return bool(slug and reached) and slug not in reached

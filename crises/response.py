@@ -222,18 +222,20 @@ def _crossing(judged: Judged) -> dict[str, Any]:
 
 
 def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
-    notes = []
-    if not judged:
-        notes.append(_why_unjudged(run))
-    elif not any(each.assessment.binding for each in judged):
-        notes.append(f"No framework in force governs models of {run.checkpoint.model.developer}: it was read for comparison only.")
-    if not run.complete and run.status != "started":
-        notes.append("The run is incomplete: it may raise a state, never lower it.")
-    if _came_late(run):
-        notes.append("It came after it had been given up as lost.")
-    if any(each.assessment.illustrative for each in judged):
-        notes.append("Judged against an illustrative line: the lab has not published its own.")
-    return notes
+    illustrative = any(each.assessment.illustrative for each in judged)
+    told = (
+        _why_unjudged(run) if not judged else _why_not_binding(run, judged),
+        "" if run.complete or run.status == "started" else "The run is incomplete: it may raise a state, never lower it.",
+        "It came after it had been given up as lost." if _came_late(run) else "",
+        "Judged against an illustrative line: the lab has not published its own." if illustrative else "",
+    )
+    return [note for note in told if note]
+
+
+def _why_not_binding(run: EvalRun, judged: Sequence[Judged]) -> str:
+    if any(each.assessment.binding for each in judged):
+        return ""
+    return f"No framework in force governs models of {run.checkpoint.model.developer}: it was read for comparison only."
 
 
 def _came_late(run: EvalRun) -> bool:

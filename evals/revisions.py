@@ -48,13 +48,22 @@ def says_the_same(told: Submission, stored: Submission) -> bool:
     """Whether both say the same of the run; what only one of them tells is no difference, unless it attests the run or shows that it is
     not the whole."""
     return (
-        all(getattr(told, name) == getattr(stored, name) for name in SUBJECT)
-        and all(_agree(getattr(told, name), getattr(stored, name)) for name in TIMES)
+        _same_subject(told, stored)
         and _same_results(told.measurements, stored.measurements)
         and _same_facts(told, stored)
-        and not (told.elicitation.get("attested_by") and not stored.elicitation.get("attested_by"))
+        and not (_is_attested(told) and not _is_attested(stored))
         and not (is_complete(stored) and not is_complete(told))
     )
+
+
+def _same_subject(told: Submission, stored: Submission) -> bool:
+    """Whether both are of the same thing, and at the same times as far as both tell."""
+    same = all(getattr(told, name) == getattr(stored, name) for name in SUBJECT)
+    return same and all(_agree(getattr(told, name), getattr(stored, name)) for name in TIMES)
+
+
+def _is_attested(told: Submission) -> bool:
+    return bool(told.elicitation.get("attested_by"))
 
 
 def is_older(told: Submission, stored: Submission) -> bool:

@@ -22,6 +22,7 @@ CHECKPOINTS = f"""SELECT {quoted(Checkpoint, of="c")}, {quoted(FrontierModel, of
 EVALUATIONS = f"SELECT {quoted(Evaluation)} FROM evals_evaluation WHERE slug = ANY(%s::text[])"  # noqa: S608 - as above
 UNDER = "SELECT r.id FROM unnest(%s::text[], %s::text[]) AS u (p, e) JOIN evals_evalrun r ON r.producer = u.p AND r.external_id = u.e"
 Refusal = Refused | InvalidSubmission
+_Found = tuple[list[int], Iterable[Checkpoint], Iterable[Evaluation]]  # ids of runs, and the rows that are named
 
 
 class Posted(NamedTuple):
@@ -103,10 +104,14 @@ def _store(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime, *, as_one: 
     store_rows(runs)
     store_rows([result for _, found in new for result in found.results], nameless=True)
     watch_runs(runs=[(found.run, post.submission.heartbeat_seconds) for post, found in new], now=now)
-    if not as_one:
+    if as_one:
+        _record_by_actor(new, now)
+    else:
         for post, found in new:
             record_entry(found.run, post.actor, now)
-        return
+
+
+def _record_by_actor(new: Iterable[tuple[Posted, Recorded]], now: dt.datetime) -> None:
     by_actor: dict[Actor, list[EvalRun]] = defaultdict(list)
     for post, found in new:
         by_actor[post.actor].append(found.run)
@@ -128,14 +133,20 @@ def _looked_up(posts: Sequence[Posted]) -> tuple[Known, _Names]:
     checkpoints = list({post.submission.checkpoint for post in posts})
     wanted = {post.submission.evaluation for post in posts}
     evaluations = list({name.partition("@")[0] for name in wanted})
-    if is_quick():
-        under = UNDER, [[each for each, _ in identities], [each for _, each in identities]]
-        found = ask_all(under, (CHECKPOINTS, [checkpoints]), (EVALUATIONS, [evaluations]))
-        ids, named = [pk for (pk,) in found[0]], _names(wanted, _checkpoints(found[1]), made(Evaluation, found[2]))
-    else:
-        rows = Checkpoint.objects.select_related("model").filter(slug__in=checkpoints)
-        ids, named = _ids_under(identities), _names(wanted, rows, Evaluation.objects.filter(slug__in=evaluations))
-    return _known(posts, ids), named
+    look = _asked_at_once if is_quick() else _asked_by_the_orm
+    ids, rows, versions = look(identities, checkpoints, evaluations)
+    return _known(posts, ids), _names(wanted, rows, versions)
+
+
+def _asked_at_once(identities: Sequence[Identity], checkpoints: Sequence[str], evaluations: Sequence[str]) -> _Found:
+    under = UNDER, list(map(list, zip(*identities, strict=True)))
+    runs, named, versions = ask_all(under, (CHECKPOINTS, [checkpoints]), (EVALUATIONS, [evaluations]))
+    return [pk for (pk,) in runs], _checkpoints(named), made(Evaluation, versions)
+
+
+def _asked_by_the_orm(identities: Sequence[Identity], checkpoints: Sequence[str], evaluations: Sequence[str]) -> _Found:
+    rows = Checkpoint.objects.select_related("model").filter(slug__in=checkpoints)
+    return _ids_under(identities), rows, Evaluation.objects.filter(slug__in=evaluations)
 
 
 def _known(posts: Sequence[Posted], found: Sequence[int]) -> Known:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from evals.models import Checkpoint, EvalResult, EvalRun
 from thresholds.evidence import add, adds_up, summarise
-from thresholds.governing import line_facts, lines_for, lines_of, published, rule_of
+from thresholds.governing import line_facts, lines_at, lines_for, lines_of, published, rule_of
 from thresholds.judging import judge
 from thresholds.models import Assessment, Crossing, Equivalence, Framework, LevelStatus, Threshold
 from thresholds.places import Place, lock, locked_statuses
@@ -65,12 +65,16 @@ def assess(
     """
     if not stored_now and run.assessments.exists():
         return []
-    idle = run.invalidated is not None or (run.status == "started" and not results)
-    cases = [] if idle else _cases(run, _levels(run, now))
+    cases = [] if is_idle(run, results) else _cases(run, _levels(run, now))
     if later:
         cases = [replace(case, later=later) for case in cases]
     _read_elsewhere_anew(run, cases, now, later)
     return _judge_cases(run, results, cases, now)
+
+
+def is_idle(run: EvalRun, results: Sequence[EvalResult]) -> bool:
+    """Whether there is nothing to judge: the run was marked invalid, or has only started."""
+    return run.invalidated is not None or (run.status == "started" and not results)
 
 
 @transaction.atomic(savepoint=False)
@@ -168,7 +172,7 @@ def _read(came: tuple[EvalRun, EvalResult | None], case: _Case, status: LevelSta
     """Read a run at one level; without `arrived` it is no evidence, but may reach a line."""
     run, level, before = came[0], case.lines[0].level, state_before(status)
     reading = judge(*came, case.lines, case.by)
-    drawn = [line for line in lines_of(level.framework) if line.level_id == level.pk]
+    drawn = lines_at(level)
     if arrived is not None:
         readings = add(status.readings, run.evaluation.key, reading, superseded=run.supersedes_id)
         status.readings = settled(readings, drawn, status.readings, arrived)

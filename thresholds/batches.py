@@ -16,7 +16,7 @@ from django.db import transaction
 
 from evals.models import EvalResult, EvalRun
 from evals.prepared import is_quick
-from thresholds.assess import Judged, assess, covers
+from thresholds.assess import Judged, assess, covers, is_idle
 from thresholds.decided import drawn_of
 from thresholds.governing import in_force, lines_for, lines_of, published
 from thresholds.models import Assessment, Equivalence, Framework
@@ -70,7 +70,7 @@ def _taken(stored: Sequence[Stored], now: dt.datetime) -> Iterator[Taken]:
         if run.pk in seen:
             continue
         seen.add(run.pk)
-        idle = run.invalidated is not None or (run.status == "started" and not results)
+        idle = is_idle(run, results)
         if idle and run.supersedes_id is None:
             continue
         key = run.evaluation_id, run.completed.astimezone(dt.UTC).date()

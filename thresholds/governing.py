@@ -52,6 +52,11 @@ def governs(framework: Framework, developer: str) -> bool:
     return framework.developer.casefold() == developer.casefold()
 
 
+def lines_at(level: CapabilityLevel) -> list[Threshold]:
+    """Every line of one level, whichever evaluation it is on."""
+    return [line for line in lines_of(level.framework) if line.level_id == level.pk]
+
+
 def lines_of(framework: Framework) -> list[Threshold]:
     """Every line of a framework version, with its level and evaluation, in the order of the file; not to be changed by the caller.
 
@@ -75,7 +80,7 @@ def lines_for(*, evaluation_id: int, on: dt.date, frameworks: Iterable[Framework
 
 def line_facts(level: CapabilityLevel) -> list[LineFact]:
     """Every line of a level as the summary takes it."""
-    lines = (line for line in lines_of(level.framework) if line.level_id == level.pk)
+    lines = lines_at(level)
     return [LineFact(line.evaluation.key, line.kind, line.required, line.alternative) for line in lines]
 
 

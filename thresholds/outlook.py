@@ -23,7 +23,7 @@ from thresholds.coverage import rules_for
 from thresholds.evidence import summarise
 from thresholds.forecast import Axis, TooFewPoints, as_date, forecast, in_years
 from thresholds.forecast import Forecast as Outlook
-from thresholds.governing import in_force, line_facts, lines_of, published, rule_of
+from thresholds.governing import in_force, line_facts, lines_at, published, rule_of
 from thresholds.leadtime import DAYS_A_YEAR, early_enough
 from thresholds.measured import flags_of
 from thresholds.models import CapabilityLevel, Forecast, LevelStatus, Threshold
@@ -100,9 +100,8 @@ def refresh(*, level_id: int, now: dt.datetime) -> list[Forecast]:
 def _cases(level: CapabilityLevel, now: dt.datetime) -> list[_Case]:
     """Every evaluation with lines at the level, every family with a checkpoint that was read there, both axes."""
     drawn: dict[int, list[Threshold]] = defaultdict(list)
-    for line in lines_of(level.framework):
-        if line.level_id == level.pk:
-            drawn[line.evaluation_id].append(line)
+    for line in lines_at(level):
+        drawn[line.evaluation_id].append(line)
     families = _families(level)
     found, evaluations = [], Evaluation.objects.in_bulk(drawn)  # kept lines know nothing of a flag set since
     for evaluation, lines in drawn.items():

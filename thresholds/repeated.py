@@ -132,12 +132,12 @@ def _brought_up(kept: Kept | None, lines: Sequence[Threshold], arrived: Arrived 
 def _added(kept: Kept, runs: Sequence[Run], lines: Sequence[Threshold]) -> Kept:
     """One more look for each run."""
     measured = [(run, result, measurement_of(run, result), times) for run, result, times in _alike(runs)]
+    counted = [each for each in measured if each[0].complete or each[2].tallied is not None]
     kinds = {}
     for line in lines:
         drawn, looks = line_of(line), Looks.of_json(kept["kinds"].get(line.kind, {"every": None}))
-        for run, result, measurement, times in measured:
-            if run.complete or measurement.tallied is not None:
-                looks = looks.plus(_look(run, result, measurement, drawn), drawn, times)
+        for run, result, measurement, times in counted:
+            looks = looks.plus(_look(run, result, measurement, drawn), drawn, times)
         kinds[line.kind] = looks.as_json()
     names = {*kept["names"], *(task["id"] for _, result in runs for task in result.tasks or ())}
     count, total = kept["seen"]

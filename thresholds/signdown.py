@@ -10,7 +10,7 @@ from accounts.roles import Actor, Refused, require
 from audit import log
 from evals.models import EvalRun
 from thresholds.evidence import summarise
-from thresholds.governing import line_facts, lines_of, rule_of
+from thresholds.governing import line_facts, lines_at, rule_of
 from thresholds.models import LevelStatus, SignDown
 from thresholds.repeated import pooled_of
 from thresholds.reported import differs
@@ -75,7 +75,7 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
 
 def _evidence(status: LevelStatus) -> dict[str, Any]:
     """By evaluation and kind of line, what all runs together say at the time of the signature."""
-    lines = [line for line in lines_of(status.level.framework) if line.level_id == status.level_id]
+    lines = lines_at(status.level)
     found = {}
     for key, slots in status.readings.items():
         its = [line for line in lines if line.evaluation.key == key]

@@ -13,7 +13,7 @@ from audit import log
 from evals.models import Checkpoint
 from thresholds.combining import state_of
 from thresholds.evidence import LATCHING, Ledger, Summary, add, gates_ruled_out, higher, rank, standing, summarise
-from thresholds.governing import line_facts, lines_of, rule_of
+from thresholds.governing import line_facts, lines_at, rule_of
 from thresholds.judging import judge
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
 from thresholds.moved import moved_words
@@ -222,7 +222,7 @@ def rebuild(*, checkpoint_id: int, level_id: int, now: dt.datetime, later: Colle
     checkpoint = Checkpoint.objects.select_related("model").get(pk=checkpoint_id)
     status = locked_statuses([checkpoint], [level], now)[checkpoint_id, level_id]
     before, assessments = status.state, counting(checkpoint_id, level_id, later)
-    lines = [line for line in lines_of(level.framework) if line.level_id == level_id]
+    lines = lines_at(level)
     status.readings = settled(read_anew(assessments.order_by("run__completed", "run_id"), lines), lines)
     summary = summarise(status.readings, line_facts(level), rule_of(level))
     bring_up_to_date(status, summary, "no_result", now)

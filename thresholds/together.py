@@ -1,7 +1,7 @@
 """What many runs say of the levels that read them, added up level by level; the plain part of judging a batch."""
 
 import datetime as dt
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from evals.prepared import Unwritable
 from thresholds.assess import SHOWN, Judged, state_before, write
 from thresholds.decided import Drawn, Said, declared_of, facts_of, kept, said
 from thresholds.evidence import LATCHING, add, adds_up, higher, looked_again, slots_of, summarise
-from thresholds.governing import line_facts, lines_of, rule_of
+from thresholds.governing import line_facts, lines_at, rule_of
 from thresholds.judging import reading_of, set_after
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
 from thresholds.places import Place, locked_places
@@ -85,7 +85,7 @@ class _Level:
     @property
     def drawn(self) -> list[Threshold]:
         """Every line of the level, whichever evaluation it is on."""
-        return [line for line in lines_of(self.level.framework) if line.level_id == self.level.pk]
+        return lines_at(self.level)
 
     def looked_again(self) -> set[Pair]:
         """The pairs that were read now and of which a line could have been ruled out once and was not."""
@@ -101,11 +101,7 @@ def keep_rows(rows: Sequence[Assessment]) -> None:
 
 def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep) -> Iterator[tuple[int, Judged]]:
     """Judge runs that need no care, all at once; by the position of the run what it did to a level, in order."""
-    wanted: dict[Place, list[tuple[Taken, Group]]] = {}
-    for each in taken:
-        for group in each.groups:
-            wanted.setdefault((each.run.checkpoint_id, group.level.pk), []).append((each, group))
-    corrected = _corrected(taken)
+    wanted, corrected = _by_place(taken), _corrected(taken)
     for place in sorted(corrected - wanted.keys(), key=lambda each: each[::-1]):
         rebuild(checkpoint_id=place[0], level_id=place[1], now=now)
     if not wanted:
@@ -121,6 +117,15 @@ def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep) -> Iter
     return _kept(levels, now, keep)
 
 
+def _by_place(taken: Iterable[Taken]) -> dict[Place, list[tuple[Taken, Group]]]:
+    """By checkpoint and level the runs that are read there, in order, each with the lines."""
+    wanted: dict[Place, list[tuple[Taken, Group]]] = {}
+    for each in taken:
+        for group in each.groups:
+            wanted.setdefault((each.run.checkpoint_id, group.level.pk), []).append((each, group))
+    return wanted
+
+
 def _corrected(taken: Sequence[Taken]) -> set[Place]:
     """The places that rest on what these runs supersede."""
     superseded = [each.run.supersedes_id for each in taken if each.run.supersedes_id is not None]
@@ -129,9 +134,8 @@ def _corrected(taken: Sequence[Taken]) -> set[Place]:
 
 def _read_anew(status: LevelStatus, level: CapabilityLevel) -> None:
     """Read a row without what was superseded, before anything is added."""
-    lines = [line for line in lines_of(level.framework) if line.level_id == level.pk]
     assessments = counting(status.checkpoint_id, level.pk).order_by("run__completed", "run_id")
-    status.readings = read_anew(assessments, lines)
+    status.readings = read_anew(assessments, lines_at(level))
 
 
 def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> tuple[dict[Pair, Seen], dict[int, Hashable]]:
@@ -191,15 +195,20 @@ def _arrived(taken: Sequence[Taken], levels: Sequence[_Level], seen: Mapping[Pai
     again = {pair for level in levels for pair in level.looked_again()}
     if not again:
         return Arrived({}, {})
-    runs: dict[Pair, list[Run]] = {pair: [] for pair in again}
-    for each in taken:
-        if each.result is not None and (pair := (each.run.checkpoint_id, each.run.evaluation_id)) in runs:
-            runs[pair].append((each.run, each.result))
-    arrived = Arrived(runs, seen)
+    arrived = Arrived(_runs_of(again, taken), seen)
     unread = {pair for level in levels for pair in to_be_read(level.status.readings, level.drawn, level.readings_before, arrived)}
     if unread:
         arrived.every.update(read_all(list(unread)))
     return arrived
+
+
+def _runs_of(pairs: Iterable[Pair], taken: Iterable[Taken]) -> dict[Pair, list[Run]]:
+    """By pair the runs of a batch that brought a result."""
+    runs: dict[Pair, list[Run]] = {pair: [] for pair in pairs}
+    for each in taken:
+        if each.result is not None and (pair := (each.run.checkpoint_id, each.run.evaluation_id)) in runs:
+            runs[pair].append((each.run, each.result))
+    return runs
 
 
 def _bring_up_to_date(level: _Level, now: dt.datetime, arrived: Arrived) -> None:

@@ -21,8 +21,8 @@ def groups(files: Iterable["Asked"]) -> Iterator[list["Asked"]]:
     size = 0
     for asked in files:
         more = _size(asked.path)
-        if group and (more is None or asked.names != group[0].names or len(group) == MOST_FILES or size + more > MOST_BYTES):
-            yield group
+        if more is None or not _fits(asked, group, size + more):
+            yield from [group] if group else []
             group, size = [], 0
         if more is None:
             yield [asked]
@@ -31,6 +31,11 @@ def groups(files: Iterable["Asked"]) -> Iterator[list["Asked"]]:
             size += more
     if group:
         yield group
+
+
+def _fits(asked: "Asked", group: list["Asked"], size: int) -> bool:
+    """Whether a file may join a group that is then so many bytes."""
+    return not group or (asked.names == group[0].names and len(group) < MOST_FILES and size <= MOST_BYTES)
 
 
 def is_dated(path: Path) -> bool:

@@ -25,11 +25,8 @@ def within(
     reach = actor_of(request).reach
     if reach == EVERYTHING:
         return rows
-    wanted: dict[str, Any] = {}
-    if reach.models and model:
-        wanted[f"{model}__in"] = sorted(reach.models)
-    if reach.evaluations and evaluation:
-        wanted[f"{evaluation}__in"] = sorted(reach.evaluations)
+    paths = ((model, reach.models), (evaluation, reach.evaluations))
+    wanted: dict[str, Any] = {f"{path}__in": sorted(slugs) for path, slugs in paths if path and slugs}
     if reach.evaluations and level:
         wanted[f"{level}__in"] = Threshold.objects.filter(evaluation__slug__in=sorted(reach.evaluations)).values("level")
     return rows.filter(**wanted)
