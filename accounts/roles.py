@@ -92,15 +92,21 @@ class NotAllowed(Refused):
 
 def require(actor: Actor, action: str) -> int:
     """The id of the acting person; raises NotAllowed unless the actor is a person whose role allows the action."""
+    person, role = _person(actor, action)
+    if actor.token and action not in BY_TOKEN:
+        raise NotAllowed(actor, action, f"'{action}' must be done by hand; {actor.name} came with a token, which can never do it.")
+    if action not in ALLOWED[role]:
+        raise NotAllowed(actor, action)
+    return person
+
+
+def _person(actor: Actor, action: str) -> tuple[int, Role]:
+    """Id and role of an active person; raises NotAllowed for anyone else."""
     if actor.kind is Kind.PERSON and actor.role is None:
         raise NotAllowed(actor, action, f"The account of {actor.name} is not active; '{action}' was not done.")
     if actor.kind is not Kind.PERSON or actor.role is None or actor.id is None:
         raise NotAllowed(actor, action, f"'{action}' must be done by a named person; {actor.name} is a {actor.kind} account.")
-    if actor.token and action not in BY_TOKEN:
-        raise NotAllowed(actor, action, f"'{action}' must be done by hand; {actor.name} came with a token, which can never do it.")
-    if action not in ALLOWED[actor.role]:
-        raise NotAllowed(actor, action)
-    return actor.id
+    return actor.id, actor.role
 
 
 def check_reach(actor: Actor, *, model: str = "", checkpoint: str = "", evaluation: str = "", what: str = "") -> None:

@@ -184,11 +184,15 @@ def _check_scopes(actor: Actor, role: str | None, more: frozenset[str]) -> None:
 
 def _check_may_revoke(actor: Actor, token: ApiToken) -> None:
     """Raise NotAllowed unless the token is the actor's own, or a service account's or a person's that the role may end."""
-    if actor.kind is Kind.SYSTEM or ((parent := _parent(actor)) is not None and parent.owner == token.owner):
-        return
-    if actor.kind is Kind.PERSON and actor.role and not actor.token and token.person_id == actor.id:
-        return
-    require(actor, "accounts.tokens" if token.account_id else "accounts.revoke")
+    if actor.kind is not Kind.SYSTEM and not _is_own(actor, token):
+        require(actor, "accounts.tokens" if token.account_id else "accounts.revoke")
+
+
+def _is_own(actor: Actor, token: ApiToken) -> bool:
+    """Whether the token has the owner of the one that the actor came with, or is the active person's who is here by hand."""
+    if (parent := _parent(actor)) is not None:
+        return parent.owner == token.owner
+    return actor.kind is Kind.PERSON and actor.role is not None and token.person_id == actor.id
 
 
 def _listed(scopes: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from accounts.roles import Actor, Refused
 from crises.models import Receipt
 from crises.receiving import FAULTS, Outcome, receive_runs
 from crises.response import Answer
+from evals.authors import NotTheAuthor
 from evals.ingest import ContentDiffers, check_known, plans_of
 from evals.models import EvalResult, EvalRun
 from evals.revisions import Choice, choose, with_plan
@@ -119,7 +120,7 @@ def _was_overtaken(item: _Item) -> bool:
     refusal = item.done.refusal if item.done else None
     if isinstance(refusal, InvalidSubmission):
         return bool(item.known) and [error.code for error in refusal.errors] == ["not_the_newest"]
-    return isinstance(refusal, ContentDiffers)
+    return isinstance(refusal, ContentDiffers | NotTheAuthor)
 
 
 def _decide(items: Sequence[_Item], actor: Actor) -> None:
@@ -137,18 +138,25 @@ def _decide(items: Sequence[_Item], actor: Actor) -> None:
 
 
 def _compare(item: _Item) -> None:
-    told, known = with_plan(item.told, (count for run in item.known for count in plans_of(run))), item.known
-    item.told = told
+    """Hold what the file says against the stored runs: it is done, or it names the newest one, which anyone may correct."""
+    known = item.known
+    item.told = told = with_plan(item.told, (count for run in known for count in plans_of(run)))
     if digest(told) in {run.digest for run in known}:
         return
-    choice = choose(_named_whole(told, known[0]), [_as_told(run) for run in known])
-    if choice.do == "same":
-        item.done = _repeated(told, known, choice)
-    elif choice.do == "newer" or known[0].invalidated is not None:
-        refusal = OlderThanStored(known[0]) if choice.do == "newer" else MarkedInvalid(known[0])
-        item.done = Imported(told, "refused", {}, refusal=refusal)
-    else:
+    item.done = _answered(told, known, choose(_named_whole(told, known[0]), [_as_told(run) for run in known]))
+    if item.done is None:
         item.told = msgspec.structs.replace(told, supersedes=known[0].pk)
+
+
+def _answered(told: Submission, known: Sequence[EvalRun], choice: Choice) -> Imported | None:
+    """What becomes of a run that is not to be stored."""
+    if choice.do == "same":
+        return _repeated(told, known, choice)
+    if choice.do == "newer":
+        return Imported(told, "refused", {}, refusal=OlderThanStored(known[0]))
+    if known[0].invalidated is not None:
+        return Imported(told, "refused", {}, refusal=MarkedInvalid(known[0]))
+    return None
 
 
 def _repeated(told: Submission, known: Sequence[EvalRun], choice: Choice) -> Imported:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Exists, F, FloatField, OuterRef, Q, QuerySet, Value
+from django.db.models import BigIntegerField, Exists, F, FloatField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
-from accounts.roles import Actor, NotAllowed, Refused, check_reach
+from accounts.roles import Actor, Refused
+from evals.authors import check_author, owner_of
 from evals.models import EvalRun, Heartbeat
 
 PATIENCE = 3  # declared intervals without a sign, after which a run is lost
@@ -48,11 +49,23 @@ def allowance(every: int | None) -> dt.timedelta:
     return dt.timedelta(minutes=settings.LOST_MINUTES) if every is None else dt.timedelta(seconds=PATIENCE * every)
 
 
+def begin(run: EvalRun, actor: Actor) -> None:
+    """Keep with a run that has only started whose it is, before either is stored: what comes beside it in one batch asks for it."""
+    if run.status == "started":
+        run.heartbeat = Heartbeat(owner=owner_of(actor))
+
+
 def watch_runs(*, runs: Iterable[tuple[EvalRun, int | None]], now: dt.datetime) -> None:
-    """Wait for signs of those of these stored runs that have only started, each with the seconds that its producer declared."""
-    started = [Heartbeat(run=run, every=every, seen=now, due=now + allowance(every)) for run, every in runs if run.status == "started"]
+    """Wait for signs of those of these stored runs that were begun, each with the seconds that its producer declared."""
+    started = [_awaited(run, every, now) for run, every in runs if run.status == "started"]
     if started:
         Heartbeat.objects.bulk_create(started)
+
+
+def _awaited(run: EvalRun, every: int | None, now: dt.datetime) -> Heartbeat:
+    heartbeat = run.heartbeat
+    heartbeat.run_id, heartbeat.every, heartbeat.seen, heartbeat.due = run.pk, every, now, now + allowance(every)
+    return heartbeat
 
 
 def course_of(run_id: int, actor: Actor) -> Course:
@@ -68,13 +81,6 @@ def course_of(run_id: int, actor: Actor) -> Course:
     if start is None:
         raise RunEnded(known[0], run_id)
     return Course(start, known[0])
-
-
-def check_author(run: EvalRun, actor: Actor) -> None:
-    """Raise NotAllowed unless the actor posted the run, by a token that reaches it."""
-    if run.posted_by != f"{actor.kind}:{actor.name}":
-        raise NotAllowed(actor, "evals.heartbeat", f"Only the account that posted {run.ref} may speak for it; {actor.name} did not.")
-    check_reach(actor, model=run.checkpoint.model.slug, evaluation=run.evaluation.slug, what=run.ref)
 
 
 def hear(*, run_id: int, said: Mapping[str, float], actor: Actor, now: dt.datetime) -> tuple[EvalRun, dt.datetime] | None:
@@ -145,16 +151,32 @@ def end(course: Course) -> None:
 
 def losses() -> QuerySet[EvalRun]:
     """Runs that were lost and that nothing has made up for: neither their own result nor a later complete run of the same evaluation."""
-    counting = EvalRun.objects.filter(invalidated__isnull=True, superseded_by__isnull=True)
+    return _lost().filter(~Exists(_later_complete()))
+
+
+def unreplaced() -> QuerySet[EvalRun]:
+    """Runs that were lost and that no revision replaced, each with the id of the run that made up for it first (`made_up`), if one did."""
+    return _lost().annotate(made_up=Subquery(_later_complete().order_by("completed", "pk").values("pk")[:1]))
+
+
+def _lost() -> QuerySet[EvalRun]:
+    return _counting().filter(status="lost")
+
+
+def _counting() -> QuerySet[EvalRun]:
+    return EvalRun.objects.filter(invalidated__isnull=True, superseded_by__isnull=True)
+
+
+def _later_complete() -> QuerySet[EvalRun]:
+    """The complete runs of the same evaluation on the same checkpoint after the outer run."""
     # by our clock too: a producer whose clock runs ahead must not have made up for what was lost after it
-    since = counting.filter(complete=True, completed__gte=OuterRef("completed"), received__gte=OuterRef("completed"))
-    later = since.filter(checkpoint=OuterRef("checkpoint"), evaluation=OuterRef("evaluation"))
-    return counting.filter(~Exists(later), status="lost")
+    since = _counting().filter(complete=True, completed__gte=OuterRef("completed"), received__gte=OuterRef("completed"))
+    return since.filter(checkpoint=OuterRef("checkpoint"), evaluation=OuterRef("evaluation"))
 
 
 def running() -> QuerySet[EvalRun]:
     """Runs that were started and are waited for."""
-    return EvalRun.objects.filter(heartbeat__due__isnull=False, invalidated__isnull=True, superseded_by__isnull=True)
+    return _counting().filter(heartbeat__due__isnull=False)
 
 
 def _later(name: str, moment: dt.datetime) -> Any:

@@ -8,9 +8,10 @@ from django.db import transaction
 
 from accounts.roles import EVERYTHING, Actor, Refused, check_reach, require
 from audit import log
+from evals.authors import check_end, name_of
 from evals.catalogue import UnknownEvaluation, find_evaluation
 from evals.fitting import check_fit, outcomes_of
-from evals.heartbeats import watch_runs
+from evals.heartbeats import begin, watch_runs
 from evals.models import Checkpoint, EvalResult, EvalRun, Evaluation
 from evals.revisions import UNENDED, with_plan
 from evals.rows import new_row
@@ -41,8 +42,8 @@ def record_run(*, submission: Submission, actor: Actor, now: dt.datetime, judged
     """Store a run with its results and an audit entry; `judged` is for a caller that judges it in the same transaction.
 
     Raises InvalidSubmission where a name is unknown or the content cannot be of this evaluation, ContentDiffers where
-    the identity (producer, external id) is taken by other content, NotAllowed where the actor's token does not reach it; a
-    surrounding transaction stays usable after each.
+    the identity (producer, external id) is taken by other content, NotTheAuthor where it would end what another account started,
+    NotAllowed where the actor's token does not reach it; a surrounding transaction stays usable after each.
     """
     content, known = digest(submission), _known(submission, actor)
     if (there := stored_already(submission, content, known)) is not None:
@@ -186,11 +187,11 @@ class Facts:
 
 
 def build_run(facts: Facts, actor: Actor, now: dt.datetime, supersedes: EvalRun | None) -> EvalRun:
-    """The row of a run as it was reported, not stored yet; raises NotAllowed and InvalidSubmission."""
+    """The row of a run as it was reported, not stored yet; raises NotTheAuthor, NotAllowed and InvalidSubmission."""
     submission = facts.submission
     check_reach(actor, model=facts.checkpoint.model.slug, checkpoint=facts.checkpoint.slug, evaluation=facts.evaluation.slug)
     check_fit(submission, facts.evaluation, now)
-    submission = _as_planned(submission, supersedes)
+    submission = _as_end(submission, supersedes, actor)
     cover = submission.coverage
     related = {"checkpoint": facts.checkpoint, "evaluation": facts.evaluation, "supersedes": supersedes}
     values = {
@@ -213,9 +214,11 @@ def build_run(facts: Facts, actor: Actor, now: dt.datetime, supersedes: EvalRun 
         "elicitation": submission.elicitation,
         "provenance": submission.provenance,
         "relationship": submission.relationship,
-        "posted_by": f"{actor.kind}:{actor.name}",
+        "posted_by": name_of(actor),
     }
-    return new_row(EvalRun, related, values)
+    run = new_row(EvalRun, related, values)
+    begin(run, actor)
+    return run
 
 
 def plans_of(run: EvalRun) -> tuple[int | None, ...]:
@@ -223,13 +226,16 @@ def plans_of(run: EvalRun) -> tuple[int | None, ...]:
     return run.planned, run.heartbeat.planned if hasattr(run, "heartbeat") else None
 
 
-def _as_planned(submission: Submission, supersedes: EvalRun | None) -> Submission:
-    """The end of a started run with at least the plan of its start and signs: fewer samples than that are not the whole of it.
+def _as_end(submission: Submission, supersedes: EvalRun | None, actor: Actor) -> Submission:
+    """The end of a started run, by the account that started it, with at least the plan of its start and signs: fewer samples than that
+    are not the whole of it.
 
-    A correction, which names the run that it supersedes, may name a smaller plan.
+    A correction, which names the run that it supersedes, may come from any account and name a smaller plan.
     """
-    ends = supersedes is not None and supersedes.status in UNENDED and submission.supersedes is None
-    return with_plan(submission, plans_of(supersedes)) if ends and supersedes is not None else submission
+    if supersedes is None or submission.supersedes is not None:
+        return submission
+    check_end(supersedes, actor)
+    return with_plan(submission, plans_of(supersedes))
 
 
 def _is_whole(submission: Submission, evaluation: Evaluation) -> bool:

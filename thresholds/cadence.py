@@ -12,9 +12,10 @@ from django.db.models import Min, Q
 from evals.heartbeats import losses
 from evals.models import Checkpoint
 from thresholds.combining import LineFact, groups_of
-from thresholds.coverage import Coverage, Event, Evidence, Facts, Weights, cover, rules_for
+from thresholds.coverage import Coverage, cover, rules_for
 from thresholds.governing import in_force
 from thresholds.models import Assessment, CapabilityLevel, Framework, LevelStatus, Threshold
+from thresholds.triggers import Event, Evidence, Facts, Weights
 
 _COUNTS = Q(run__invalidated__isnull=True, run__superseded_by__isnull=True)
 Lost = tuple[str, str, dt.date]  # the run, the evaluation and the day

@@ -7,7 +7,7 @@ and the sum of their ids; else all of them are read again.
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -31,6 +31,7 @@ NEVER = [-1, -1]
 Pair = tuple[int, int]  # checkpoint and evaluation
 Seen = tuple[int, int]  # how many runs count, and the sum of their ids
 Run = tuple[EvalRun, EvalResult]
+Counted = tuple[EvalRun, EvalResult, Measurement, int]  # a run that is looked at, what it says, and how many runs say the same
 Kept = Mapping[str, Any]  # pair, seen, looks declared, names of tasks, and by kind of line what the looks add up to
 
 
@@ -49,15 +50,23 @@ def settled(ledger: Ledger, lines: Sequence[Threshold], before: Ledger | None = 
     `lines` are those of one level, and `before` is the ledger without the runs that `arrived`. Costs no query where what was added up
     before still holds, at most two for each evaluation that is contested where it does not.
     """
-    for key, chain, newest, kinds, its in _due(ledger, lines, before or {}, arrived):
-        kept = _kept_before(before or {}, key, chain)
-        looks = _brought_up(kept, its, arrived) or (_gathered(newest["run"], its, arrived) if kinds else None)
-        if kinds and looks is not None:
-            told = _judged(looks, [line for line in its if line.kind in kinds])
-            ledger = settle(ledger, key, newest["run"], {kind: asdict(verdict) for kind, verdict in told.items()})
-        if looks is not None:
-            ledger = remember(ledger, key, chain, _within_bounds(looks))
+    before = before or {}
+    for key, chain, newest, kinds, its in _due(ledger, lines, before, arrived):
+        looks = _brought_up(_kept_before(before, key, chain), its, arrived)
+        if looks is None and kinds:
+            looks = _gathered(newest["run"], its, arrived)
+        if looks is None:
+            continue
+        if kinds:
+            ledger = settle(ledger, key, newest["run"], _told(looks, its, kinds))
+        ledger = remember(ledger, key, chain, _within_bounds(looks))
     return ledger
+
+
+def _told(looks: Kept, lines: Sequence[Threshold], kinds: Collection[str]) -> dict[str, Any]:
+    """By contested kind of line, what the looks say together."""
+    told = _judged(looks, [line for line in lines if line.kind in kinds])
+    return {kind: asdict(verdict) for kind, verdict in told.items()}
 
 
 def to_be_read(ledger: Ledger, lines: Sequence[Threshold], before: Ledger, arrived: Arrived) -> set[Pair]:
@@ -131,14 +140,8 @@ def _brought_up(kept: Kept | None, lines: Sequence[Threshold], arrived: Arrived 
 
 def _added(kept: Kept, runs: Sequence[Run], lines: Sequence[Threshold]) -> Kept:
     """One more look for each run."""
-    measured = [(run, result, measurement_of(run, result), times) for run, result, times in _alike(runs)]
-    counted = [each for each in measured if each[0].complete or each[2].tallied is not None]
-    kinds = {}
-    for line in lines:
-        drawn, looks = line_of(line), Looks.of_json(kept["kinds"].get(line.kind, {"every": None}))
-        for run, result, measurement, times in counted:
-            looks = looks.plus(_look(run, result, measurement, drawn), drawn, times)
-        kinds[line.kind] = looks.as_json()
+    counted = list(_counted(runs))
+    kinds = {line.kind: _with_looks(kept["kinds"].get(line.kind, {"every": None}), line, counted) for line in lines}
     names = {*kept["names"], *(task["id"] for _, result in runs for task in result.tasks or ())}
     count, total = kept["seen"]
     return {
@@ -148,6 +151,22 @@ def _added(kept: Kept, runs: Sequence[Run], lines: Sequence[Threshold]) -> Kept:
         "names": sorted(names),
         "kinds": kinds,
     }
+
+
+def _counted(runs: Sequence[Run]) -> Iterator[Counted]:
+    """Of runs that measured the same one, with how many they are; of those that are not complete only where something was counted."""
+    for run, result, times in _alike(runs):
+        measurement = measurement_of(run, result)
+        if run.complete or measurement.tallied is not None:
+            yield run, result, measurement, times
+
+
+def _with_looks(before: dict[str, Any], line: Threshold, counted: Iterable[Counted]) -> dict[str, Any]:
+    """The looks at one line, as they are kept, with as many more."""
+    drawn, looks = line_of(line), Looks.of_json(before)
+    for run, result, measurement, times in counted:
+        looks = looks.plus(_look(run, result, measurement, drawn), drawn, times)
+    return looks.as_json()
 
 
 def _alike(runs: Sequence[Run]) -> Iterator[tuple[EvalRun, EvalResult, int]]:

@@ -43,15 +43,16 @@ class Tally:
     def of(cls, look: Look, line: Line, times: int = 1) -> Self:
         """What one look adds, or so many that say the same."""
         measured = look.measurement
+        attempts, against, tasks = _counts(measured, line)
         return cls(
             looks=times,
             unit=measured.unit,
             log=measured.log,
             related=bool(measured.icc_family),
             counted=measured.counted,
-            attempts=times * (measured.attempts or 0) if measured.counted else 0,
-            against=times * _against(measured, line) if measured.counted else 0.0,
-            tasks=_independent(measured) if measured.counted else 0,
+            attempts=times * attempts,
+            against=times * against,
+            tasks=tasks,
             named=None if look.tasks is None else {name: (times * mean * n, times * n) for name, (mean, n) in look.tasks.items()},
             valued=times if measured.value is not None else 0,
             total=times * _value(measured),
@@ -138,6 +139,13 @@ def _merged(one: Mapping[str, tuple[float, int]], other: Mapping[str, tuple[floa
         known = found.get(name, (0.0, 0))
         found[name] = known[0] + solved, known[1] + n
     return found
+
+
+def _counts(measurement: Measurement, line: Line) -> tuple[int, float, int]:
+    """Attempts, what counts towards the line, and whole tasks; nothing where no tasks were counted."""
+    if not measurement.counted:
+        return 0, 0.0, 0
+    return measurement.attempts or 0, _against(measurement, line), _independent(measurement)
 
 
 def _independent(measurement: Measurement) -> int:

@@ -1,6 +1,7 @@
 """Crises, read-only: acknowledging and signing is for people, on the web."""
 
 from django.db.models import QuerySet
+from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 
 from crises.models import Crisis
@@ -8,10 +9,36 @@ from fsf.api.fields import Sparse
 from fsf.api.filters import choice, moment, text
 from fsf.api.paging import NewestFirst
 from fsf.api.reach import within
-from fsf.api.shapes import CrisisShape
 
 CRISES = Crisis.objects.select_related("model", "level", "checkpoint", "lead")
 REACHED = {"model": "model__slug", "evaluation": "", "level": "level"}
+
+
+class CrisisShape(serializers.ModelSerializer[Crisis]):
+    ref = serializers.CharField()
+    model = serializers.CharField(source="model.slug")
+    level = serializers.CharField(source="level.key")
+    checkpoint = serializers.CharField(source="checkpoint.slug")
+    lead = serializers.CharField(source="lead.display_name", allow_null=True, default=None)
+
+    class Meta:
+        model = Crisis
+        fields = (
+            "id",
+            "ref",
+            "model",
+            "level",
+            "checkpoint",
+            "state",
+            "severity",
+            "illustrative",
+            "lead",
+            "opened",
+            "acknowledge_by",
+            "acknowledged",
+            "ready",
+            "closed",
+        )
 
 
 class Crises(ListAPIView[Crisis]):

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,11 +15,32 @@ from evals.models import Checkpoint
 from fsf.api.authentication import actor_of
 from fsf.api.conditional import NEVER
 from fsf.api.problems import answers
-from fsf.api.shapes import GateQuestion, GateShape
+from fsf.api.shapes import Strict
 from gates.gate import may_deploy, record_decision
 
 ASKED = ("checkpoint", "stage")
 ANSWERS = answers(400, 403, 404)
+
+
+class ReasonShape(serializers.Serializer[Any]):
+    level = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class GateShape(serializers.Serializer[Any]):
+    verdict = serializers.ChoiceField(["pass", "hold", "unknown"])
+    reasons = ReasonShape(many=True)
+    checkpoint = serializers.CharField()
+    stage = serializers.ChoiceField(["internal", "external"])
+    frameworks = serializers.ListField(child=serializers.CharField())
+    at = serializers.DateTimeField()
+    id = serializers.IntegerField(required=False, help_text="of the recorded answer; a question stores none")
+
+
+class GateQuestion(Strict):
+    checkpoint = serializers.CharField(help_text="slug")
+    stage = serializers.ChoiceField(["internal", "external"])
 
 
 def _asked(data: Any, actor: Actor) -> tuple[Checkpoint, str]:

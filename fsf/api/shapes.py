@@ -1,13 +1,9 @@
-"""The shapes of the API's answers and bodies: for the list views' output and for the OpenAPI document."""
+"""The shapes of runs, and those that several resources have: for the list views' output and for the OpenAPI document."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
-
-from crises.models import Crisis
-from evals.models import Checkpoint
-from thresholds.models import CapabilityLevel, Determination
 
 
 class Strict(serializers.Serializer[Any]):
@@ -247,60 +243,3 @@ class RunDetail(RunShape):
     provenance = serializers.DictField()
     heartbeat = HeartbeatShape(allow_null=True, default=None, help_text="of a run that was started; null for any other")
     reply = RunReply(source="receipt.reply", allow_null=True, default=None)
-
-
-class CrisisShape(serializers.ModelSerializer[Crisis]):
-    ref = serializers.CharField()
-    model = serializers.CharField(source="model.slug")
-    level = serializers.CharField(source="level.key")
-    checkpoint = serializers.CharField(source="checkpoint.slug")
-    lead = serializers.CharField(source="lead.display_name", allow_null=True, default=None)
-
-    class Meta:
-        model = Crisis
-        fields = (
-            "id",
-            "ref",
-            "model",
-            "level",
-            "checkpoint",
-            "state",
-            "severity",
-            "illustrative",
-            "lead",
-            "opened",
-            "acknowledge_by",
-            "acknowledged",
-            "ready",
-            "closed",
-        )
-
-
-class ReasonShape(serializers.Serializer[Any]):
-    level = serializers.CharField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class GateShape(serializers.Serializer[Any]):
-    verdict = serializers.ChoiceField(["pass", "hold", "unknown"])
-    reasons = ReasonShape(many=True)
-    checkpoint = serializers.CharField()
-    stage = serializers.ChoiceField(["internal", "external"])
-    frameworks = serializers.ListField(child=serializers.CharField())
-    at = serializers.DateTimeField()
-    id = serializers.IntegerField(required=False, help_text="of the recorded answer; a question stores none")
-
-
-class GateQuestion(Strict):
-    checkpoint = serializers.CharField(help_text="slug")
-    stage = serializers.ChoiceField(["internal", "external"])
-
-
-class DeterminationBody(Strict):
-    checkpoint = serializers.SlugRelatedField(slug_field="slug", queryset=Checkpoint.objects.select_related("model"))
-    level = serializers.SlugRelatedField(slug_field="key", queryset=CapabilityLevel.objects.all())
-    status = serializers.ChoiceField(Determination.STATUSES)
-    stated = serializers.DateField()
-    source = serializers.CharField()  # type: ignore[assignment]  # a field of that name
-    note = serializers.CharField(required=False, default="", allow_blank=True)

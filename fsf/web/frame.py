@@ -24,7 +24,7 @@ def _navigation(request: HttpRequest) -> list[Link]:
     page = request.resolver_match.url_name or "" if request.resolver_match else ""
     open_crises = Crisis.objects.exclude(state="closed").count()
     return [
-        Link("Overview", reverse("web:overview"), page == "overview"),
+        Link("Overview", reverse("web:overview"), page in {"overview", "underway"}),
         Link("Levels", reverse("web:level-list"), page.startswith(("level", "framework", "evaluation"))),
         Link("Coverage", reverse("web:coverage"), page == "coverage"),
         Link("Crises", reverse("web:crisis-list"), page.startswith("crisis"), open_crises),

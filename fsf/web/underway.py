@@ -2,25 +2,36 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import QuerySet
+from django.core.paginator import Page, Paginator
+from django.db.models import F, QuerySet
+from django.db.models.lookups import IsNull
 
 from crises.watch_messages import progress
-from evals.heartbeats import losses, running
+from evals.heartbeats import losses, running, unreplaced
 from evals.models import EvalRun, Heartbeat
 
 SHOWN = 6
-RELATED = ("checkpoint", "evaluation", "heartbeat", "supersedes__heartbeat")
+ROWS_PER_PAGE = 50
+RELATED = ("checkpoint__model", "evaluation", "heartbeat", "supersedes__heartbeat")
 
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """One run as lists show it; `state` is running or lost, `seen` its last sign."""
+    """One run as lists show it; `state` is running or lost, `seen` its last sign, `posted_by` who started it."""
 
     run: EvalRun
     state: str
     said: str
     seen: dt.datetime
+    posted_by: str
+
+    @property
+    def made_up(self) -> str:
+        """The later run that made up for a lost one, where one did and was asked for."""
+        number = getattr(self.run, "made_up", None)
+        return f"R-{number}" if number else ""
 
 
 def said(heartbeat: Heartbeat | None) -> str:
@@ -30,8 +41,11 @@ def said(heartbeat: Heartbeat | None) -> str:
 
 def heartbeat_of(run: EvalRun) -> Heartbeat | None:
     """The signs of a started run, or of the start that was given up with a lost one; they must be loaded."""
-    start = run.supersedes if run.status == "lost" and run.supersedes else run
-    return getattr(start, "heartbeat", None)
+    return getattr(_start_of(run), "heartbeat", None)
+
+
+def _start_of(run: EvalRun) -> EvalRun:
+    return run.supersedes if run.status == "lost" and run.supersedes else run
 
 
 def underway(**about: object) -> tuple[list[Underway], int]:
@@ -40,10 +54,34 @@ def underway(**about: object) -> tuple[list[Underway], int]:
     return [*_shown(lost, "lost"), *_shown(live, "running")], lost.count()
 
 
+def lost_page(number: str) -> Page[Underway]:
+    """A page of every lost run that no revision replaced: first those that nothing has made up for, the newest first."""
+    ordered = unreplaced().select_related(*RELATED).order_by(IsNull(F("made_up"), False), "-completed", "-pk")
+    return _page(ordered, "lost", number)
+
+
+def running_page(number: str) -> Page[Underway]:
+    """A page of the runs that are waited for, the one that was started last first."""
+    return _page(running().select_related(*RELATED).order_by("-received", "-pk"), "running", number)
+
+
+def _page(runs: "QuerySet[EvalRun]", state: str, number: str) -> Page[Any]:
+    page: Page[Any] = Paginator(runs, ROWS_PER_PAGE).get_page(number)
+    page.object_list = [_one(run, state) for run in page.object_list]
+    return page
+
+
 def _shown(runs: "QuerySet[EvalRun]", state: str) -> list[Underway]:
-    found = runs.select_related(*RELATED).order_by("-completed", "-pk")[:SHOWN]
-    return [_one(run, state, heartbeat_of(run)) for run in found]
+    return [_one(run, state) for run in runs.select_related(*RELATED).order_by("-completed", "-pk")[:SHOWN]]
 
 
-def _one(run: EvalRun, state: str, heartbeat: Heartbeat | None) -> Underway:
-    return Underway(run, state, said(heartbeat), heartbeat.seen if heartbeat else run.completed)
+def _one(run: EvalRun, state: str) -> Underway:
+    heartbeat = heartbeat_of(run)
+    if heartbeat is None:
+        return Underway(run, state, "", run.completed, _name(run))
+    return Underway(run, state, said(heartbeat), heartbeat.seen, _name(heartbeat.run))
+
+
+def _name(run: EvalRun) -> str:
+    """Who posted it, without what kind of account it is."""
+    return run.posted_by.partition(":")[2]

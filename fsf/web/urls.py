@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
 from fsf.web.forms import SignInForm
-from fsf.web.views import account, backtests, checkpoints, coverage, crises, evaluations, frameworks, levels, overview, tokens
+from fsf.web.views import account, backtests, checkpoints, coverage, crises, evaluations, frameworks, levels, overview, tokens, underway
 
 app_name = "web"
 urlpatterns = [
@@ -36,6 +36,7 @@ urlpatterns = [
     path("determinations/<int:checkpoint_id>/<int:evaluation_id>/", checkpoints.determination, name="determination"),
     path("evaluations/<int:evaluation_id>/flag/", evaluations.evaluation_flag, name="evaluation-flag"),
     path("evaluations/<path:key>/", evaluations.evaluation_detail, name="evaluation-detail"),
+    path("underway/", underway.underway, name="underway"),
     path("coverage/", coverage.coverage, name="coverage"),
     path("crises/", crises.crisis_list, name="crisis-list"),
     path("crises/<int:crisis_id>/", crises.crisis_detail, name="crisis-detail"),

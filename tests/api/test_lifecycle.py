@@ -7,10 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.models import User
+from accounts.roles import Role
+from accounts.tokens import issue
 from crises.watching import lose_run
 from evals.models import EvalRun, Heartbeat
 from tests.api.conftest import faults, nothing_stored, problem
-from tests.conftest import run_body
+from tests.conftest import Pipeline, person, run_body
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora", "ada")]
 SOLVED = {"measurements": [{"metric": "solved", "solved": 0, "total": 500}]}
@@ -95,12 +98,40 @@ def test_a_heartbeat_of_a_lost_run_takes_it_up_again(beat, start):
     assert beat().json()["id"] == again.pk
 
 
-def test_no_other_account_may_speak_for_a_run(start, pipeline_with):
-    other = pipeline_with("runs:write")
-    EvalRun.objects.update(posted_by="service:weekly")
-    for path, body in (("heartbeat", {}), ("finish", SOLVED)):
+def pipeline_of(somebody):
+    """A pipeline that posts with a token of this person."""
+    pipeline = Pipeline()
+    _, pipeline.text = issue(account=somebody, scopes={"runs:write"}, now=timezone.now())
+    return pipeline
+
+
+@pytest.fixture
+def namesakes():
+    """The pipelines of two people who are called the same."""
+    people = [person(name, Role.EVAL_ENGINEER) for name in ("sam", "samuel")]
+    User.objects.update(first_name="Sam")
+    return [pipeline_of(each) for each in people]
+
+
+def test_no_other_account_speaks_for_a_run_or_ends_it_though_it_is_called_the_same(namesakes):
+    theirs, other = namesakes
+    start = theirs.run(status="started").json()["id"]
+    for path, body in ((f"runs/{start}/heartbeat/", {}), (f"runs/{start}/finish/", SOLVED), ("runs/", run_body(0, 500))):
         with nothing_stored():
-            assert "Only the account that posted" in problem(other.send(f"runs/{start}/{path}/", body), 403, "not_allowed")["detail"]
+            said = problem(other.send(path, body), 403, "not_allowed")["detail"]
+        assert said.startswith(
+            f"Only the account that posted R-{start} may speak for it; Sam Eval did not, but another account of that name."
+        )
+    assert theirs.run(0, 500).status_code == 201
+
+
+def test_among_many_runs_the_end_by_another_account_is_refused_and_the_others_are_stored(pipeline, namesakes):
+    start = pipeline.run(status="started").json()["id"]
+    other, _ = namesakes
+    refused, stored = other.send("runs/batch/", [run_body(0, 500), run_body(0, 500, external_id="2")]).json()["items"]
+    assert (refused["status"], refused["code"], stored["status"]) == (403, "not_allowed", 201)
+    assert f'on record, post with "supersedes": {start}.' in refused["detail"]
+    assert other.run(0, 500, supersedes=start).status_code == 201
 
 
 @pytest.mark.parametrize("path", ["heartbeat", "finish"])

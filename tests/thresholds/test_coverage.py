@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thresholds.coverage import STATES, TRIGGERS, Event, Evidence, Facts, Rule, Weights, cover, rules_for
+from thresholds.coverage import STATES, cover, rules_for
+from thresholds.triggers import TRIGGERS, Event, Evidence, Facts, Rule, Weights
 
 TODAY = dt.date(2026, 11, 22)
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)

@@ -28,6 +28,6 @@ def without_result(site):  # noqa: F811
 def test_every_page_that_shows_runs_without_a_result_is_sound(browser, without_result, mode):
     page = open_page(browser, without_result, mode)
     sign_in(page)
-    for path in ("/", "/checkpoints/aurora-1/", "/evaluations/ctf@1/", "/levels/small-1.0.uplift/", "/coverage/"):
+    for path in ("/", "/checkpoints/aurora-1/", "/evaluations/ctf@1/", "/levels/small-1.0.uplift/", "/coverage/", "/underway/"):
         page.goto(path)
         expect_sound(page)

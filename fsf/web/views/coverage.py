@@ -15,8 +15,9 @@ from evals.models import Checkpoint
 from fsf.web import matrix
 from fsf.web.looks import Look
 from thresholds.cadence import Covered, cover_levels
-from thresholds.coverage import Coverage, Reason
+from thresholds.coverage import Coverage
 from thresholds.models import Framework
+from thresholds.triggers import Reason
 
 ROWS_PER_PAGE = 40
 LOOKS = {
