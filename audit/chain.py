@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 GENESIS = "0" * 64
+PLACE = ("previous_hash", "seq")  # the last two of the sorted names
 
 
 def canonical(content: Mapping[str, Any]) -> bytes:
@@ -20,6 +21,11 @@ def canonical(content: Mapping[str, Any]) -> bytes:
 def entry_hash(fields: Mapping[str, Any]) -> str:
     """Hex hash of one entry's fields: seq, at, actor_kind, actor, actor_id, action, about, data, previous_hash."""
     return hashlib.sha256(b"\x00" + canonical(fields)).hexdigest()
+
+
+def unfinished(fields: Mapping[str, Any]) -> str:
+    """The canonical JSON of an entry up to what its place in the chain decides: `"previous_hash":"...","seq":...}` completes it."""
+    return canonical({name: value for name, value in fields.items() if name not in PLACE}).decode()[:-1] + ","
 
 
 def first_broken(entries: Iterable[tuple[Mapping[str, Any], str]]) -> int | None:

@@ -8,8 +8,8 @@ from operator import or_
 
 from django.db.models import Q, QuerySet
 
+from database.asking import is_quick
 from evals.models import Checkpoint
-from evals.prepared import is_quick
 from thresholds.evidence import LATCHING, rank
 from thresholds.governing import governs
 from thresholds.models import CapabilityLevel, Forecast, Framework, LevelStatus

@@ -10,8 +10,10 @@ from typing import Any
 
 from django.db import connection
 
+from database.asking import ask, is_quick, tell
+from database.wire import Question
 from evals.models import Evaluation
-from evals.prepared import Unwritable, as_json, ask, is_quick, made, quoted, tell
+from evals.prepared import Unwritable, as_json, made, quoted
 from thresholds.models import Equivalence, LevelStatus
 
 
@@ -22,10 +24,16 @@ def _places() -> str:
         ORDER BY s.level_id, s.checkpoint_id FOR UPDATE OF s"""  # noqa: S608 - names of columns only
 
 
+def places_question(places: Iterable[tuple[int, int]]) -> Question:
+    """What `lock_places` asks."""
+    checkpoints, levels = zip(*sorted(places), strict=True)
+    return _places(), (list(checkpoints), list(levels))
+
+
 def lock_places(places: Collection[tuple[int, int]]) -> list[LevelStatus]:
     """The rows of some places, checkpoint and level, locked in the order of levels and checkpoints."""
-    checkpoints, levels = zip(*places, strict=True)
-    return made(LevelStatus, ask(_places(), list(checkpoints), list(levels)))
+    statement, values = places_question(places)
+    return made(LevelStatus, ask(statement, *values))
 
 
 @cache
@@ -47,13 +55,23 @@ HEIRS = f"""SELECT id FROM {Equivalence._meta.db_table} WHERE source_id = ANY(%s
 VALIDITY = f"SELECT id, validity FROM {Evaluation._meta.db_table} WHERE id = ANY(%s::bigint[])"  # noqa: S608, SLF001 - as above
 
 
+def heirs_question(sources: Iterable[int]) -> Question:
+    """What `lock_heirs` asks."""
+    return HEIRS, [sorted(sources)]
+
+
+def validity_question(evaluations: Iterable[int]) -> Question:
+    """What `validity_of` asks."""
+    return VALIDITY, [sorted(evaluations)]
+
+
 def validity_of(evaluations: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
     """By evaluation what was found out about it, as it stands now; on every database."""
     if not is_quick():
         return dict(Evaluation.objects.filter(pk__in=evaluations).values_list("pk", "validity"))
-    return {pk: json.loads(found) for pk, found in ask(VALIDITY, list(evaluations))}
+    return {pk: json.loads(found) for pk, found in ask(VALIDITY, sorted(evaluations))}
 
 
 def lock_heirs(sources: Iterable[int]) -> list[int]:
     """The ids of the live equivalences to these checkpoints, locked in their order."""
-    return [pk for (pk,) in ask(HEIRS, list(sources))]
+    return [pk for (pk,) in ask(HEIRS, sorted(sources))]

@@ -14,9 +14,9 @@ from typing import Any
 
 from django.db.models import Count, F, QuerySet, Sum
 
+from database.asking import ask
 from evals.models import EvalResult, EvalRun
 from evals.passing import TaskRule, outcome_of
-from evals.prepared import ask
 from thresholds.decided import facts_of, line_of
 from thresholds.evidence import Ledger, Reading, contested, newest_complete, remember, settle
 from thresholds.measured import measurement_of

@@ -26,6 +26,12 @@ def rows():
         return dict(cursor.fetchall())
 
 
+def writes_to(sql, table):
+    """Whether a statement inserts into a table; entries of the audit log are appended by a function on PostgreSQL."""
+    wanted = [f'{words} "{table}"' for words in ("INSERT INTO", "INSERT OR IGNORE INTO")]
+    return any(words in sql for words in [*wanted, *(["audit_append"] if table == "audit_entry" else [])])
+
+
 @contextmanager
 def nothing_stored():
     """What happens inside adds no row and takes none away."""

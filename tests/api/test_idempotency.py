@@ -11,7 +11,7 @@ from crises.replies import Key, held
 from evals.models import EvalRun, FrontierModel
 from fsf.api.idempotency import KeyInvalid, read_key
 from gates.models import GateDecision
-from tests.api.conftest import nothing_stored, problem
+from tests.api.conftest import nothing_stored, problem, writes_to
 from tests.conftest import on_postgres, run_body
 
 MODEL = {"slug": "m", "name": "M", "developer": "Northwind"}
@@ -163,7 +163,7 @@ def test_a_server_error_is_never_replayed(pipeline, path, body, table, status):
 
 def failing(table, fault):
     def fail(execute, sql, params, many, context):
-        if any(f'{words} "{table}"' in sql for words in ("INSERT INTO", "INSERT OR IGNORE INTO")):
+        if writes_to(sql, table):
             raise fault
         return execute(sql, params, many, context)
 

@@ -8,7 +8,7 @@ from django.urls import get_resolver
 
 from accounts.roles import Refused
 from fsf.api.problems import CODES, KNOWN
-from tests.api.conftest import OURS, nothing_stored, problem
+from tests.api.conftest import OURS, nothing_stored, problem, writes_to
 from tests.conftest import run_body
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +139,7 @@ def test_every_code_is_explained_to_everyone(client):
 @pytest.mark.parametrize("last", ["evals_evalrun", "crises_receipt", "audit_entry"])
 def test_whatever_fails_on_the_way_nothing_is_stored_and_nothing_is_given_away(pipeline, fault, said, last):
     def fail(execute, sql, params, many, context):
-        if f'INSERT INTO "{last}"' in sql:
+        if writes_to(sql, last):
             raise fault
         return execute(sql, params, many, context)
 

@@ -61,9 +61,9 @@ def test_a_post_that_stays_in_a_reached_state_costs_no_more(seen, small, aurora,
 def test_the_audit_head_is_the_last_row_to_be_locked(seen, small, aurora):
     statements(seen, 4, "first")
     said = statements(seen, 4, "second")
-    (head,) = [index for index, sql in enumerate(said) if sql.startswith("SELECT") and '"audit_head"' in sql]
-    after = [set(re.findall(r'"(audit_\w+|evals_\w+|thresholds_\w+|crises_\w+)"', sql)) for sql in said[head + 1 : -1]]
-    assert after in ([{"audit_entry"}, {"audit_head"}], [{"audit_entry", "audit_head"}])
+    locks = [index for index, sql in enumerate(said) if "audit_append" in sql or (sql.startswith("SELECT") and '"audit_head"' in sql)]
+    after = [set(re.findall(r'"(audit_\w+|evals_\w+|thresholds_\w+|crises_\w+)"', sql)) for sql in said[locks[0] + 1 : -1]]
+    assert (len(locks), after) in ((1, []), (1, [{"audit_entry"}, {"audit_head"}]))
 
 
 def test_a_repeated_post_writes_nothing(seen, small, aurora):

@@ -1,9 +1,11 @@
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from database.asking import ask, ask_all, is_quick, tell, together
 from evals.models import Evaluation, FrontierModel
-from evals.prepared import Unwritable, as_json, ask, ask_all, is_quick, made, quoted, tell, together
+from evals.prepared import Unwritable, as_json, made, quoted
 from evals.rows import store_rows
+from tests.database.conftest import prepare_anew
 
 
 def a_model(slug: str) -> FrontierModel:
@@ -14,6 +16,7 @@ def a_model(slug: str) -> FrontierModel:
 def postgresql(db: None) -> None:
     if not is_quick():
         pytest.skip("PostgreSQL's own way")
+    prepare_anew()
 
 
 @pytest.fixture
