@@ -1,6 +1,7 @@
 """How many results a second a batch stores, judges, summarises, audits and answers: parsed over HTTP, in one run, on this machine.
 
-Two clients post batches of ten thousand runs at the same time, each about checkpoints of its own. Every item must be answered by
+Four clients post batches of ten thousand runs at the same time, each about checkpoints of its own: of two, both connections often went
+to one of the server's two processes. Every item must be answered by
 201, and afterwards every run must be kept, judged and named in the audit log, whose chain must hold; else nothing is printed.
 """
 
@@ -25,7 +26,7 @@ from bench.load import WrongAnswer, bodies
 from bench.post_run import check_posted, environment, say
 from bench.servers import THREADS, NotServing, run, serving
 
-CLIENTS, SIZE, ROUNDS = 2, 10_000, 5
+CLIENTS, SIZE, ROUNDS = 4, 10_000, 5
 GOAL = 10_000  # judged results a second
 PATH = "/api/v1/runs/batch/"
 
@@ -60,8 +61,8 @@ def product(where: Place, folder: Path, env: dict[str, str]) -> Iterator[Server]
         yield Server(port, known["token"], known["checkpoints"])
 
 
-def post(server: Server, body: bytes, together: Barrier) -> Sent:
-    """One batch, sent when all clients are ready; raises WrongAnswer unless every item was stored."""
+def post(server: Server, body: bytes, together: Barrier) -> tuple[Sent, bytes]:
+    """One batch, sent when all clients are ready, and its answer; raises WrongAnswer where it was refused as a whole."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     connection.connect()
     together.wait(timeout=60)
@@ -71,20 +72,33 @@ def post(server: Server, body: bytes, together: Barrier) -> Sent:
     content = answer.read()
     ended = time.monotonic()
     connection.close()
-    if answer.status != http.HTTPStatus.MULTI_STATUS or orjson.loads(content)["counts"]["created"] != SIZE:
+    if answer.status != http.HTTPStatus.MULTI_STATUS:
         raise WrongAnswer(f"{PATH} answered {answer.status}: {content[:500].decode(errors='replace')}")
-    return Sent(began, ended, len(body), len(content))
+    return Sent(began, ended, len(body), len(content)), content
 
 
 def rounds(server: Server) -> list[list[Sent]]:
-    """The batches of every round; the first round warms the server and does not count."""
+    """The batches of every round; the first round warms the server and does not count. Raises WrongAnswer unless every item was stored.
+
+    The answers are read when all are there: what a client does with its answer is not to slow down the others' batches.
+    """
     together, found = Barrier(CLIENTS), []
     with ThreadPoolExecutor(CLIENTS) as pool:
         for number in range(ROUNDS + 1):
             say(f"Round {number} of {ROUNDS}: {CLIENTS} batches of {SIZE:,} ...")
             prepared = [batch(server.checkpoints[client::CLIENTS], number, client) for client in range(CLIENTS)]
-            found.append(list(pool.map(lambda body: post(server, body, together), prepared)))
+            sent = list(pool.map(lambda body: post(server, body, together), prepared))
+            for _, content in sent:
+                check_stored(content)
+            found.append([each for each, _ in sent])
     return found[1:]
+
+
+def check_stored(content: bytes) -> None:
+    """Raise WrongAnswer unless every item was stored."""
+    told = orjson.loads(content)
+    if told["counts"]["created"] != SIZE or {item["status"] for item in told["items"]} != {http.HTTPStatus.CREATED}:
+        raise WrongAnswer(f"{PATH} answered {content[:500].decode(errors='replace')}")
 
 
 def batch(checkpoints: Sequence[str], number: int, client: int) -> bytes:

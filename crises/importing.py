@@ -167,7 +167,7 @@ def _repeated(told: Submission, known: Sequence[EvalRun], choice: Choice) -> Imp
 
 def _kept(run: EvalRun) -> dict[str, Any]:
     """What was answered when a run was stored; where nothing was yet, what it is."""
-    receipt = Receipt.objects.filter(run=run).first()
+    receipt = Receipt.objects.filter(run=run).select_related("said").first()
     return {
         **(receipt.reply if receipt else {"id": run.pk, "ref": run.ref, "status": run.status, "complete": run.complete}),
         "replayed": True,

@@ -1,5 +1,8 @@
 """A managed crisis: opened by a crossing, worked through by named people, closed with a reason."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -69,14 +72,44 @@ class Update(models.Model):
         return self.text[:60]
 
 
+class Said(models.Model):
+    """What the receipts of several runs say alike, without the names of the run; never changed."""
+
+    words = models.JSONField(help_text="the reply without id and ref")
+
+    class Meta:
+        verbose_name_plural = "said"
+
+    def __str__(self) -> str:
+        return f"said {self.pk}"
+
+
 class Receipt(models.Model):
     """What a pipeline was told when it posted a run: a repeated post gets the same words."""
 
-    run = models.OneToOneField("evals.EvalRun", on_delete=models.PROTECT, related_name="receipt")
-    reply = models.JSONField()
+    run = models.OneToOneField("evals.EvalRun", on_delete=models.PROTECT, related_name="receipt", primary_key=True)
+    said = models.ForeignKey(Said, on_delete=models.PROTECT, null=True, db_index=False, related_name="receipts")
+    own = models.JSONField(null=True, help_text="the whole reply, where no other run was told the same")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(said__isnull=True, own__isnull=False) | Q(said__isnull=False, own__isnull=True), name="receipt_says_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"receipt of {self.run_id}"
+
+    @property
+    def reply(self) -> dict[str, Any]:
+        """The words that the pipeline was told."""
+        return spoken(self.run_id, self.said.words) if self.said is not None else dict(self.own or {})
+
+
+def spoken(run_id: int, words: Mapping[str, Any]) -> dict[str, Any]:
+    """The reply to one of the runs that are told the same."""
+    return {"id": run_id, "ref": f"R-{run_id}", **words}
 
 
 class KeptReply(models.Model):

@@ -94,7 +94,7 @@ def lose_run(*, run_id: int, now: dt.datetime) -> bool:
 
 def _alarm(start: EvalRun, run: EvalRun, now: dt.datetime) -> bool:
     """Put on record and tell people that a start was lost, as `run` says."""
-    receipt = Receipt.objects.filter(run=run).first()
+    receipt = Receipt.objects.filter(run=run).select_related("said").first()
     names = tuple(dict.fromkeys(verdict["level_name"] for verdict in receipt.reply["verdicts"])) if receipt else ()
     about = {"run": run.pk, "last_sign": start.heartbeat.seen.isoformat(), "posted_by": start.posted_by}
     log.record(action="evals.run.lose", about=f"run:{start.pk}", actor=SYSTEM, now=now, data=about)

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import repeat
+from itertools import islice, repeat
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -11,7 +11,9 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.base import ModelState
 
-from evals.prepared import Unwritable, insert, send_waiting
+from database.asking import ask, is_quick, send_waiting, tell
+from database.wire import Question
+from evals.prepared import Unwritable, insert
 
 # the name of the sequence is looked up once: OFFSET 0 keeps the planner from asking for it with every number
 RESERVE = """SELECT array_agg(nextval(s.name)) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) AS s,
@@ -22,13 +24,18 @@ FEW = 100  # rows that go by one statement, which may wait for the next; COPY is
 PART = 1000  # rows; the database works on one part while the next is written
 
 
+def ids_question(model: type[models.Model], count: int) -> Question:
+    """What `reserve_ids` asks of PostgreSQL."""
+    return RESERVE, (model._meta.db_table, count)  # noqa: SLF001 - Django's documented way to a model's table
+
+
 def reserve_ids(model: type[models.Model], count: int) -> Iterator[int]:
     """So many ids that no other row of the model has or gets; ask inside the transaction that stores the rows."""
+    if is_quick():
+        statement, values = ids_question(model, count)
+        return iter(ask(statement, *values)[0][0] or ())
     table = model._meta.db_table  # noqa: SLF001 - Django's documented way to a model's table
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(RESERVE, [table, count])
-            return iter(cursor.fetchone()[0] or ())
         cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])  # a transaction is the one writer
         (last,) = cursor.fetchone()
     return iter(range(last + 1, last + count + 1))
@@ -43,9 +50,10 @@ def store_rows(rows: Sequence[models.Model], *, nameless: bool = False) -> None:
         return
     model = type(rows[0])
     if not nameless:
-        unnamed = [row for row in rows if row.pk is None]
+        key = model._meta.pk.attname  # noqa: SLF001 - Django's documented way to a model's columns
+        unnamed = [row for row in map(vars, rows) if row[key] is None]
         for row, number in zip(unnamed, reserve_ids(model, len(unnamed)) if unnamed else (), strict=True):
-            row.pk = number
+            row[key] = number
     if connection.vendor == "postgresql":
         _send(rows, nameless=nameless)
     else:
@@ -55,9 +63,11 @@ def store_rows(rows: Sequence[models.Model], *, nameless: bool = False) -> None:
 def _send(rows: Sequence[models.Model], *, nameless: bool) -> None:
     if not (len(rows) <= FEW and _went_together(rows, nameless=nameless)):
         send_waiting()
-        _copy(rows, nameless=nameless)
+        plan = _plan(type(rows[0]), _every(type(rows[0]), nameless=nameless))
+        _copy(plan, map(plan[1], map(vars, rows)))
     for row in rows:
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as the ORM leaves what it has stored
+        state = row._state  # noqa: SLF001 - as the ORM leaves what it has stored
+        state.adding, state.db = False, DEFAULT_DB_ALIAS
 
 
 def _went_together(rows: Sequence[models.Model], *, nameless: bool) -> bool:
@@ -70,20 +80,26 @@ def _went_together(rows: Sequence[models.Model], *, nameless: bool) -> bool:
 
 def check_references() -> None:
     """Have the database look now at what it would look at when the transaction commits."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    if is_quick():
+        tell("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def new_row(model: type[Row], related: Mapping[str, models.Model | None], values: Mapping[str, Any]) -> Row:
     """A row that is not stored yet, as `model(**related, **values)` makes it in five times the time: every column must be in
     `values` that has no default, and nothing is checked."""
+    ids = {f"{name}_id": None if other is None else other.pk for name, other in related.items()}
+    return like(model, {**_defaults(model), **ids}, related, values)
+
+
+def like(model: type[Row], pattern: Mapping[str, Any], related: Mapping[str, models.Model | None], values: Mapping[str, Any]) -> Row:
+    """A row that is not stored yet, with the columns of a pattern, among them the ids of what it is related to, where `values` say
+    nothing else."""
     row = model.__new__(model)
-    row.__dict__.update(_defaults(model), **values)
+    held = row.__dict__
+    held.update(pattern)
+    held.update(values)
     state = row._state = ModelState()  # noqa: SLF001 - what the ORM keeps of a row
-    for name, other in related.items():
-        row.__dict__[f"{name}_id"] = None if other is None else other.pk
-        state.fields_cache[name] = other
+    state.fields_cache = dict(related)
     return row
 
 
@@ -93,26 +109,44 @@ def _defaults(model: type[models.Model]) -> dict[str, Any]:
     return {field.attname: field.get_default() for field in model._meta.concrete_fields if not isinstance(field, models.JSONField)}  # noqa: SLF001
 
 
-def _copy(rows: Sequence[models.Model], *, nameless: bool) -> None:
+def store_values(model: type[models.Model], names: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
+    """Insert new rows of which only these columns are said and which nobody needs as objects; each value by its column's name."""
+    if not values:
+        return
+    if is_quick() and len(values) > FEW:
+        send_waiting()
+        _copy(_plan(model, tuple(names)), values)
+    else:
+        store_rows([new_row(model, {}, dict(zip(names, each, strict=True))) for each in values])
+
+
+def _copy(plan: Plan, values: Iterable[tuple[Any, ...]]) -> None:
     """Send the rows in parts, so that the database takes one while the next is written."""
-    statement, read, documents = _plan(type(rows[0]), nameless=nameless)
+    statement, _, documents = plan
     known: dict[int, str] = {}
+    waiting = iter(values)
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
-        for start in range(0, len(rows), PART):
-            columns = zip(*(read(row.__dict__) for row in rows[start : start + PART]), strict=True)
+        while part := list(islice(waiting, PART)):
+            columns = zip(*part, strict=True)
             written = [_documents(column, known) if place in documents else _column(column) for place, column in enumerate(columns)]
-            copy.write("".join(f"{line}\n" for line in map("\t".join, zip(*written, strict=True))))
+            copy.write("\n".join(map("\t".join, zip(*written, strict=True))) + "\n")
 
 
 @cache
-def _plan(model: type[models.Model], *, nameless: bool) -> Plan:
-    """The statement that takes a model's rows, how their values are read, and which of them are JSON."""
+def _plan(model: type[models.Model], names: tuple[str, ...]) -> Plan:
+    """The statement that takes these columns of a model, how their values are read from a row, and which of them are JSON."""
     about = model._meta  # noqa: SLF001 - Django's documented way to a model's columns
-    fields = [field for field in about.concrete_fields if not (nameless and field.primary_key)]
-    columns = ", ".join(connection.ops.quote_name(field.column or field.name) for field in fields)
-    documents = frozenset(place for place, field in enumerate(fields) if isinstance(field, models.JSONField))
+    fields = {field.attname: field for field in about.concrete_fields}
+    columns = ", ".join(connection.ops.quote_name(fields[name].column or name) for name in names)
+    documents = frozenset(place for place, name in enumerate(names) if isinstance(fields[name], models.JSONField))
     statement = f"COPY {connection.ops.quote_name(about.db_table)} ({columns}) FROM STDIN"
-    return statement, itemgetter(*(field.attname for field in fields)), documents
+    return statement, itemgetter(*names), documents
+
+
+@cache
+def _every(model: type[models.Model], *, nameless: bool) -> tuple[str, ...]:
+    """All columns of a model, or all but its key."""
+    return tuple(field.attname for field in model._meta.concrete_fields if not (nameless and field.primary_key))  # noqa: SLF001
 
 
 def _column(values: Sequence[Any]) -> Iterable[str]:
@@ -140,12 +174,13 @@ def _needs_no_escape(text: str) -> bool:
     return "\\" not in text and text.isprintable()
 
 
-def _documents(contents: Sequence[Any], known: dict[int, str]) -> list[str]:
+def _documents(contents: Sequence[Any], known: dict[int, str]) -> Iterable[str]:
     """Each content as JSON; what several rows share is written once (it lives as long as the rows)."""
-    for content in contents:
-        if id(content) not in known:
-            known[id(content)] = NULL if content is None else orjson.dumps(content).decode().replace("\\", "\\\\")
-    return [known[id(content)] for content in contents]
+    names = list(map(id, contents))
+    for name, content in zip(names, contents, strict=True):
+        if name not in known:
+            known[name] = NULL if content is None else orjson.dumps(content).decode().replace("\\", "\\\\")
+    return map(known.__getitem__, names)
 
 
 NULL = "\\N"

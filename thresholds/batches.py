@@ -9,21 +9,20 @@ evaluations decide together, a run that was taken before a version came into for
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from django.db import transaction
 
+from database.asking import is_quick
 from evals.models import EvalResult, EvalRun
-from evals.prepared import is_quick
 from thresholds.assess import Judged, assess, covers, is_idle
-from thresholds.decided import drawn_of
 from thresholds.governing import in_force, lines_for, lines_of, published
 from thresholds.models import Assessment, Equivalence, Framework
 from thresholds.places import Place, Places, lock, make_places, rows_of
 from thresholds.quickly import lock_heirs
 from thresholds.statistics import InvalidMeasurement
-from thresholds.together import Group, Keep, Taken, Unjudgeable, judge_together, keep_rows
+from thresholds.taken import Group, Taken, group_of
+from thresholds.together import Keep, Unjudgeable, judge_together, keep_rows
 
 __all__ = ["Keep", "Stored", "Unjudgeable", "assess_many"]
 
@@ -41,13 +40,19 @@ def assess_many(*, stored: Sequence[Stored], now: dt.datetime, keep: Keep = keep
     found: list[list[Judged]] = [[] for _ in stored]
     taken = list(_taken(stored, now))
     heirs = _heirs(taken)
-    taken, later = _set_apart(taken, heirs, now), {each.run.supersedes_id for each in taken if each.run.supersedes_id is not None}
+    taken, later = _set_apart(taken, heirs, now), set(_superseded(taken))
     for alone, some in groupby(taken, key=lambda each: each.alone):
         runs = list(some)
         for position, judged in _judge_alone(runs, stored, now, later) if alone else judge_together(runs, now, keep):
             found[position].append(judged)
-        later.difference_update(each.run.supersedes_id for each in runs if each.run.supersedes_id is not None)
+        later.difference_update(_superseded(runs))
     return found
+
+
+def _superseded(taken: Iterable[Taken]) -> dict[int, int]:
+    """By the run that is superseded the run that supersedes it."""
+    superseded = ((vars(each.run)["supersedes_id"], each.run.id) for each in taken)
+    return {there: run for there, run in superseded if there is not None}
 
 
 def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datetime, later: set[int]) -> Iterator[tuple[int, Judged]]:
@@ -65,21 +70,22 @@ def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datet
 
 def _taken(stored: Sequence[Stored], now: dt.datetime) -> Iterator[Taken]:
     """Every run, once, with the levels that read it; not what nothing judges and what corrects nothing."""
-    known, drawn, seen = published(), dict[tuple[int, dt.date], _Lines](), set[int]()
+    known, drawn, seen, metrics = published(), dict[tuple[int, dt.date], _Lines](), set[int](), dict[int, str]()
     for position, (run, results) in enumerate(stored):
-        if run.pk in seen:
+        if run.id in seen:
             continue
-        seen.add(run.pk)
-        idle = is_idle(run, results)
-        if idle and run.supersedes_id is None:
+        seen.add(run.id)
+        idle, held = is_idle(run, results), vars(run)
+        if idle and held["supersedes_id"] is None:
             continue
-        key = run.evaluation_id, run.completed.astimezone(dt.UTC).date()
-        lines = drawn.get(key)
-        if lines is None:
+        pair = held["checkpoint_id"], held["evaluation_id"]
+        key = pair[1], run.completed.astimezone(dt.UTC).date()
+        if (lines := drawn.get(key)) is None:
             lines = drawn[key] = _lines(*key, known, now.date())
-        metric = run.evaluation.metric
+        if (metric := metrics.get(pair[1])) is None:
+            metric = metrics[pair[1]] = run.evaluation.metric
         result = next((each for each in results if each.metric == metric), None)
-        yield Taken(position, run, result, () if idle else lines[0], alone=lines[1] or run.received != now)
+        yield Taken(position, run, pair, result, () if idle else lines[0], lines[1] or run.received != now)
 
 
 def _lines(evaluation_id: int, day: dt.date, known: Sequence[Framework], today: dt.date) -> _Lines:
@@ -89,12 +95,12 @@ def _lines(evaluation_id: int, day: dt.date, known: Sequence[Framework], today: 
     chosen = {each.pk for each in in_force(known, day)}
     later = [each for each in known if day < each.effective_from <= today and each.pk not in chosen]
     since = any(line.evaluation_id == evaluation_id for each in later for line in lines_of(each))
-    return [Group(group, drawn_of(group)) for group in groups], since or any(line.level.combine != "any" for line in lines)
+    return [group_of(group) for group in groups], since or any(line.level.combine != "any" for line in lines)
 
 
 def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
     """The live equivalences by which others inherit from the checkpoints of a batch, held so that none ends meanwhile."""
-    sources = {each.run.checkpoint_id for each in taken}
+    sources = {each.pair[0] for each in taken}
     if is_quick() and not lock_heirs(sources):
         return []
     live = Equivalence.objects.filter(source__in=sources, ended__isnull=True)
@@ -103,18 +109,18 @@ def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
 
 def _set_apart(taken: list[Taken], heirs: Sequence[Equivalence], now: dt.datetime) -> list[Taken]:
     """The runs of a batch, marked where they must be judged alone; all rows are locked where they are not locked at once."""
-    corrected, sources, here = _corrected(taken), {heir.source_id for heir in heirs}, {each.run.pk for each in taken}
-    apart = {each.run.pk for each in taken if each.alone or each.run.checkpoint_id in sources or each.run.supersedes_id in here}
+    corrected, sources, here = _corrected(taken), {heir.source_id for heir in heirs}, {each.run.id for each in taken}
+    apart = {each.run.id for each in taken if each.alone or each.pair[0] in sources or vars(each.run)["supersedes_id"] in here}
     if not corrected and not apart:
         return taken
     _lock_all(taken, heirs, {place for places in corrected.values() for place in places}, now)
     apart |= _signed(corrected)
-    return [replace(each, alone=each.run.pk in apart) for each in taken]
+    return [each._replace(alone=each.run.id in apart) for each in taken]
 
 
 def _corrected(taken: Iterable[Taken]) -> dict[int, set[Place]]:
     """By run what the run that it supersedes was judged for; a run that had only started was judged by nothing."""
-    superseded = {each.run.supersedes_id: each.run.pk for each in taken if each.run.supersedes_id is not None}
+    superseded = _superseded(taken)
     found = defaultdict[int, set[Place]](set)
     if superseded:
         for run, *place in Assessment.objects.filter(run__in=superseded).values_list("run", "checkpoint", "level"):
@@ -135,13 +141,13 @@ def _signed(corrected: Mapping[int, set[Place]]) -> set[int]:
 
 def _lock_all(taken: Sequence[Taken], heirs: Sequence[Equivalence], corrected: set[Place], now: dt.datetime) -> None:
     """Make and lock every row that a batch will come to, in the order in which every other locks them."""
-    own: Places = {(each.run.checkpoint_id, group.level.pk): (each.run.checkpoint, group.level) for each in taken for group in each.groups}
+    own: Places = {(each.pair[0], group.level_id): (each.run.checkpoint, group.level) for each in taken for group in each.groups}
     inherited: Places = {
-        (heir.checkpoint_id, group.level.pk): (heir.checkpoint, group.level)
+        (heir.checkpoint_id, group.level_id): (heir.checkpoint, group.level)
         for heir in heirs
         for each in taken
         for group in each.groups
-        if each.run.checkpoint_id == heir.source_id and covers(heir, group.lines)
+        if each.pair[0] == heir.source_id and covers(heir, group.lines)
     }
     make_places({**own, **inherited}, now)
     if touched := {*own, *inherited, *corrected}:

@@ -38,5 +38,14 @@ def reading_of(run: EvalRun, found: Said, *, after: bool, by: Equivalence | None
 
 def set_after(run: EvalRun, lines: Sequence[Threshold]) -> bool:
     """Whether the run started before its lines were published here: then nobody can tell that they were not drawn around it."""
-    frozen = lines[0].level.framework.published
+    return after(run, frozen_at(lines))
+
+
+def frozen_at(lines: Sequence[Threshold]) -> dt.datetime | None:
+    """When the lines of one level were published here."""
+    return lines[0].level.framework.published
+
+
+def after(run: EvalRun, frozen: dt.datetime | None) -> bool:
+    """The same of lines that were published at a moment."""
     return frozen is not None and (run.started or run.completed) < frozen

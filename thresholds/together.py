@@ -3,24 +3,26 @@
 import datetime as dt
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
-from evals.models import EvalResult, EvalRun
+from evals.models import Evaluation
 from evals.prepared import Unwritable
+from evals.rows import like
 from thresholds.assess import SHOWN, Judged, state_before, write
-from thresholds.decided import Drawn, Said, declared_of, facts_of, kept, said
+from thresholds.decided import Said, declared_of, facts_of, kept, said
 from thresholds.evidence import LATCHING, add, adds_up, higher, looked_again, slots_of, summarise
 from thresholds.governing import line_facts, lines_at, rule_of
-from thresholds.judging import reading_of, set_after
+from thresholds.judging import after, reading_of
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
 from thresholds.places import Place, locked_places
 from thresholds.quickly import validity_of, write_rows
 from thresholds.repeated import Arrived, Pair, Run, Seen, read_all, seen_of, settled, to_be_read
 from thresholds.standing import Reached, bring_up_to_date, counting, cross_all, explain, read_anew, rebuild, rises
 from thresholds.statistics import InvalidMeasurement
+from thresholds.taken import Group, Taken
 
 Keep = Callable[[Sequence[Assessment]], object]
-RELATIONS: tuple[Any, ...] = tuple(Assessment._meta.get_field(name) for name in ("run", "checkpoint", "level"))  # noqa: SLF001 - Django's own way
 
 
 class Unjudgeable(InvalidMeasurement):
@@ -29,31 +31,6 @@ class Unjudgeable(InvalidMeasurement):
     def __init__(self, wrong: InvalidMeasurement, position: int) -> None:
         super().__init__(wrong.code, str(wrong))
         self.position = position
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The lines of one level that read an evaluation on a day, and what has been said of them in this batch."""
-
-    lines: list[Threshold]
-    drawn: Drawn
-    said: dict[Hashable, Said] = field(default_factory=dict)
-
-    @property
-    def level(self) -> CapabilityLevel:
-        """The level that they are drawn for."""
-        return self.lines[0].level
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One run with the result that lines are compared with, and the levels that read it; `alone` where it is judged by itself."""
-
-    position: int
-    run: EvalRun
-    result: EvalResult | None
-    groups: Sequence[Group]
-    alone: bool
 
 
 @dataclass(slots=True)
@@ -90,8 +67,8 @@ class _Level:
     def looked_again(self) -> set[Pair]:
         """The pairs that were read now and of which a line could have been ruled out once and was not."""
         readings = self.status.readings
-        evaluations = {read.taken.run.evaluation_id: read.taken.run.evaluation.key for read in self.reads}
-        return {(self.status.checkpoint_id, pk) for pk, key in evaluations.items() if looked_again(readings.get(key, {}))}
+        evaluations = {read.taken.pair[1]: read.taken.run for read in self.reads}
+        return {(self.status.checkpoint_id, pk) for pk, run in evaluations.items() if looked_again(readings.get(run.evaluation.key, {}))}
 
 
 def keep_rows(rows: Sequence[Assessment]) -> None:
@@ -122,13 +99,13 @@ def _by_place(taken: Iterable[Taken]) -> dict[Place, list[tuple[Taken, Group]]]:
     wanted: dict[Place, list[tuple[Taken, Group]]] = {}
     for each in taken:
         for group in each.groups:
-            wanted.setdefault((each.run.checkpoint_id, group.level.pk), []).append((each, group))
+            wanted.setdefault((each.pair[0], group.level_id), []).append((each, group))
     return wanted
 
 
 def _corrected(taken: Sequence[Taken]) -> set[Place]:
     """The places that rest on what these runs supersede."""
-    superseded = [each.run.supersedes_id for each in taken if each.run.supersedes_id is not None]
+    superseded = [run for each in taken if (run := vars(each.run)["supersedes_id"]) is not None]
     return set(Assessment.objects.filter(run__in=superseded).values_list("checkpoint", "level")) if superseded else set()
 
 
@@ -141,19 +118,26 @@ def _read_anew(status: LevelStatus, level: CapabilityLevel) -> None:
 def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> tuple[dict[Pair, Seen], dict[int, Hashable]]:
     """How many runs count where looks were added up before; and by evaluation what it declares, with what was found out about it
     meanwhile: whoever flags it waits for these rows."""
-    found = {id(each.run.evaluation): each.run.evaluation for each in taken}
+    found = _evaluations(taken)
     added = {
         (checkpoint, evaluation.pk)
         for (checkpoint, _), status in statuses.items()
-        for evaluation in found.values()
+        for evaluation in found
         if adds_up(status.readings.get(evaluation.key, {}))
     }
     seen, validity = seen_of(added) if added else ({}, {})
-    if unknown := {evaluation.pk for evaluation in found.values()} - validity.keys():
+    if unknown := {evaluation.pk for evaluation in found} - validity.keys():
         validity |= validity_of(unknown)
-    for evaluation in found.values():
+    for evaluation in found:
         evaluation.validity = validity[evaluation.pk]
-    return seen, {evaluation.pk: declared_of(evaluation) for evaluation in found.values()}
+    return seen, {evaluation.pk: declared_of(evaluation) for evaluation in found}
+
+
+def _evaluations(taken: Iterable[Taken]) -> list[Evaluation]:
+    """The evaluations of some runs, each object once: equal ones may be several."""
+    held = ((each.run, each.run._state.fields_cache) for each in taken)  # noqa: SLF001 - where Django keeps what a row is related to
+    found = (cached.get("evaluation") or run.evaluation for run, cached in held)
+    return list({id(each): each for each in found}.values())
 
 
 def _read_all(status: LevelStatus, wanted: Sequence[tuple[Taken, Group]], declared: dict[int, Hashable]) -> _Level:
@@ -163,7 +147,7 @@ def _read_all(status: LevelStatus, wanted: Sequence[tuple[Taken, Group]], declar
     held = status.state
     for each, group in wanted:
         found = _said(each, group, declared)
-        read = _Read(each, group, found, set_after(each.run, group.lines))
+        read = _Read(each, group, found, after(each.run, group.frozen))
         if found.state in LATCHING:
             held = higher(held, found.state) if held in LATCHING else found.state
         if held in LATCHING and rises(held, latched):
@@ -184,7 +168,7 @@ def _said(taken: Taken, group: Group, declared: dict[int, Hashable]) -> Said:
             return said(run, result, group.lines)
         found = group.said.get(facts)
         if found is None:
-            found = group.said[facts] = kept(run, result, group.drawn, (facts, declared[run.evaluation_id], group.drawn))
+            found = group.said[facts] = kept(run, result, group.drawn, (facts, declared[taken.pair[1]], group.drawn))
     except InvalidMeasurement as wrong:
         raise Unjudgeable(wrong, taken.position) from wrong
     return found
@@ -206,8 +190,8 @@ def _runs_of(pairs: Iterable[Pair], taken: Iterable[Taken]) -> dict[Pair, list[R
     """By pair the runs of a batch that brought a result."""
     runs: dict[Pair, list[Run]] = {pair: [] for pair in pairs}
     for each in taken:
-        if each.result is not None and (pair := (each.run.checkpoint_id, each.run.evaluation_id)) in runs:
-            runs[pair].append((each.run, each.result))
+        if each.result is not None and each.pair in runs:
+            runs[each.pair].append((each.run, each.result))
     return runs
 
 
@@ -230,11 +214,11 @@ def _lasting(reads: Sequence[_Read]) -> list[_Read]:
         run, kind = read.taken.run, (id(read.said), read.taken.run.complete)
         if kind not in slots:
             slots[kind] = slots_of(_as_said(read))
-        moment = run.completed, run.pk
+        evaluation, moment = read.taken.pair[1], (run.completed, run.id)
         for slot in slots[kind]:
-            stands = newest.get((run.evaluation_id, slot))
+            stands = newest.get((evaluation, slot))
             if stands is None or stands[0] < moment:
-                newest[run.evaluation_id, slot] = moment, index
+                newest[evaluation, slot] = moment, index
     return [reads[index] for index in sorted({index for _, index in newest.values()})]
 
 
@@ -251,13 +235,13 @@ def _as_said(read: _Read) -> dict[str, Any]:
 def _kept(levels: Sequence[_Level], now: dt.datetime, keep: Keep) -> Iterator[tuple[int, Judged]]:
     """Store what was read, each assessment before the row and the crossing that name it."""
     rows = [(read.taken.position, read, level, row) for level in levels for read, row in _assessments(level, now)]
-    rows.sort(key=lambda each: each[0])  # as they arrived; those of one run stay in the order of levels
+    rows.sort(key=itemgetter(0))  # as they arrived; those of one run stay in the order of levels
     keep([row for *_, row in rows])
-    for _, _, level, row in rows:
-        level.status.assessment = row
+    for level, row in {id(level): (level, row) for _, _, level, row in rows}.values():
+        level.status.assessment = row  # the last one
     _write([level.status for level in levels])
     crossings = _crossings(rows, now)
-    return ((position, Judged(row, level.status, crossings.get(row.pk), level.missing)) for position, _, level, row in rows)
+    return ((position, Judged(row, level.status, crossings.get(row.id), level.missing)) for position, _, level, row in rows)
 
 
 def _write(statuses: Sequence[LevelStatus]) -> None:
@@ -275,12 +259,39 @@ def _crossings(rows: Sequence[tuple[int, _Read, _Level, Assessment]], now: dt.da
 
 def _assessments(level: _Level, now: dt.datetime) -> Iterator[tuple[_Read, Assessment]]:
     """One row for each run; what is said alike is shared."""
-    told: dict[tuple[int, bool, bool], tuple[dict[str, Any], str]] = {}
+    patterns: dict[tuple[int, bool, bool], dict[str, Any]] = {}
+    checkpoint, drawn = level.reads[0].taken.run.checkpoint, level.level
     for read in level.reads:
-        key = id(read.said), read.taken.run.complete, read.after
-        if key not in told:
-            told[key] = _told(level, read)
-        yield read, _assessment(level, read, told[key], now)
+        run = read.taken.run
+        key = id(read.said), run.complete, read.after
+        if (pattern := patterns.get(key)) is None:
+            pattern = patterns[key] = _pattern(level, read, now)
+        yield read, like(Assessment, pattern, {"run": run, "checkpoint": checkpoint, "level": drawn}, {"run_id": run.id})
+
+
+def _pattern(level: _Level, read: _Read, now: dt.datetime) -> dict[str, Any]:
+    """The columns of all runs that say the same at a level, but for the run."""
+    status, found, complete = level.status, read.said, read.taken.run.complete
+    facts, message = _told(level, read)
+    return {
+        "id": None,
+        "checkpoint_id": status.checkpoint_id,
+        "level_id": status.level_id,
+        "at": now,
+        "state_before": level.before,
+        "state": status.state,
+        "reading_state": found.state,
+        "complete": complete,
+        "critical_ruled_out": status.critical_ruled_out,
+        "illustrative": found.illustrative,
+        "binding": status.binding,
+        "set_after": read.after,
+        "inherited_id": None,
+        "moved": status.moved,
+        "readings": found.lines,
+        "facts": facts,
+        "message": message,
+    }
 
 
 def _told(level: _Level, read: _Read) -> tuple[dict[str, Any], str]:
@@ -289,15 +300,3 @@ def _told(level: _Level, read: _Read) -> tuple[dict[str, Any], str]:
     reading = {"illustrative": found.illustrative, "set_after": read.after, "complete": read.taken.run.complete}
     facts = {**found.counted, "said": found.message, **({"together": n} if n > 1 else {})}
     return facts, explain(found.message, status=level.status, reading=reading, missing=level.missing)
-
-
-def _assessment(level: _Level, read: _Read, told: tuple[dict[str, Any], str], now: dt.datetime) -> Assessment:
-    """Built by position, in the order of the fields, and with its relations at hand: a third of the time of doing it by name."""
-    status, run, found, drawn = level.status, read.taken.run, read.said, read.group.level
-    begun = (None, run.pk, run.checkpoint_id, drawn.pk, now, level.before, status.state)
-    gates = (found.state, run.complete, status.critical_ruled_out, found.illustrative, status.binding, read.after, None)
-    values: tuple[Any, ...] = (*begun, *gates, status.moved, found.lines, *told)
-    row = Assessment(*values)
-    for relation, one in zip(RELATIONS, (run, run.checkpoint, drawn), strict=True):
-        relation.set_cached_value(row, one)
-    return row

@@ -7,6 +7,7 @@ from typing import IO, Any
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from orjson import Fragment
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -19,15 +20,16 @@ from crises.receiving import Outcome, receive_runs
 from crises.response import Answer
 from evals.storing import Posted
 from evals.strict_json import NotStrict, has_more_items, read_items, read_lines
-from evals.submissions import Fault, InvalidSubmission, parse
+from evals.submissions import Fault, InvalidSubmission, Submission, parse_all
 from fsf.api.authentication import actor_of
 from fsf.api.problems import answers, outcome_of
 from fsf.api.runs import DRY_RUN, is_rehearsal
 from fsf.api.shapes import FaultShape, RunBody, RunReply
-from fsf.api.strict_json import TooLarge, body_of
+from fsf.api.strict_json import JSONRenderer, TooLarge, body_of
 
 MOST_RUNS = 10_000
 MOST_BYTES = 32 * 1024 * 1024
+WRITER = JSONRenderer()
 
 
 class TooMany(TooLarge):
@@ -110,7 +112,8 @@ class RunsBatch(APIView):
         outcomes = _received(list(request.data), actor_of(request), dry_run=is_rehearsal(request))
         if any(isinstance(outcome, Answer) and outcome.ring for outcome in outcomes):
             nudge()
-        items = [_item(index, outcome) for index, outcome in enumerate(outcomes)]
+        known: dict[int, Fragment] = {}
+        items = [_item(index, outcome, known) for index, outcome in enumerate(outcomes)]
         response = Response({"counts": _counts(outcomes), "items": items}, status=207)
         response.unkept = any(item["status"] >= 500 for item in items)  # type: ignore[attr-defined]
         return response
@@ -118,21 +121,23 @@ class RunsBatch(APIView):
 
 def _received(contents: Sequence[Any], actor: Actor, *, dry_run: bool) -> list[Outcome]:
     """The outcome of each item; those that cannot be read as a run go no further."""
-    read = [_read(content, actor) for content in contents]
-    posts = [each for each in read if isinstance(each, Posted)]
+    read = _read_all(contents)
+    posts = [Posted(each, actor) for each in read if isinstance(each, Submission)]
     outcomes = iter(receive_runs(posts=posts, now=timezone.now(), dry_run=dry_run) if posts else ())
-    return [next(outcomes) if isinstance(each, Posted) else each for each in read]
+    return [next(outcomes) if isinstance(each, Submission) else each for each in read]
 
 
-def _read(content: Any, actor: Actor) -> Posted | Exception:
+def _read_all(contents: Sequence[Any]) -> Sequence[Submission | Exception]:
+    """What each item says, or why it says nothing."""
+    runs = [content for content in contents if isinstance(content, dict)]
+    read = iter(parse_all(runs))
+    return [next(read) if isinstance(content, dict) else _unread(content) for content in contents]
+
+
+def _unread(content: Any) -> Exception:
     if isinstance(content, NotStrict):
         return content
-    if not isinstance(content, dict):
-        return InvalidSubmission([Fault("", "invalid", "An item of a batch must be one JSON object: one run.")])
-    try:
-        return Posted(parse(content), actor)
-    except InvalidSubmission as wrong:
-        return wrong
+    return InvalidSubmission([Fault("", "invalid", "An item of a batch must be one JSON object: one run.")])
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -142,8 +147,17 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return {"created": created, "replayed": len(answered) - created, "refused": len(outcomes) - len(answered)}
 
 
-def _item(index: int, outcome: Outcome) -> dict[str, Any]:
+def _item(index: int, outcome: Outcome, known: dict[int, Fragment]) -> dict[str, Any]:
     if not isinstance(outcome, Answer):
         return {"index": index, **outcome_of(outcome)}
     reply = outcome.reply
-    return {"index": index, "status": 201 if outcome.created else 200, "id": reply["id"], "ref": reply["ref"], "reply": reply}
+    said = {**reply, "verdicts": _written(reply["verdicts"], known)}
+    return {"index": index, "status": 201 if outcome.created else 200, "id": reply["id"], "ref": reply["ref"], "reply": said}
+
+
+def _written(verdicts: list[dict[str, Any]], known: dict[int, Fragment]) -> Fragment:
+    """Verdicts as JSON; what many runs were told is one list, and is written once."""
+    name = id(verdicts)
+    if (found := known.get(name)) is None:
+        found = known[name] = Fragment(WRITER.render(verdicts))
+    return found

@@ -96,7 +96,7 @@ class Run(Sparse, RetrieveAPIView[EvalRun]):
     serializer_class = RunDetail
 
     def get_queryset(self) -> QuerySet[EvalRun]:
-        related = EvalRun.objects.select_related("checkpoint", "evaluation", "receipt", "heartbeat")
+        related = EvalRun.objects.select_related("checkpoint", "evaluation", "receipt__said", "heartbeat")
         return within(self.request, related.prefetch_related("results"))
 
     @extend_schema(tags=["runs"])

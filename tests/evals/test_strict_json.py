@@ -190,3 +190,29 @@ def test_lines_are_read_one_at_a_time_however_they_end():
     lines = read_lines(b'{"a":1}\r\n\n 2\n3')
     assert next(lines) == (1, {"a": 1})
     assert list(lines) == [(3, 2), (4, 3)]
+
+
+@given(st.lists(DOCUMENTS, max_size=4), GAPS, st.booleans())
+@example([Pairs([("a", 1), ("a", '":')]), Pairs([("b", 1)])], "", False)
+@example([Pairs([("a", 1)]), Pairs([("a", 2), ("a", 3)])], " ", False)
+def test_an_array_is_read_as_its_items_are_each_by_itself(documents, gap, ascii_only):
+    raw = [written(each, gap, ascii_only).encode() for each in documents]
+    assert [shown(content) for _, content in read_items(b"[" + b",".join(raw) + b"]")] == [shown(one(each)) for each in raw]
+
+
+@pytest.mark.parametrize(
+    "item", [b"[" * 6 + b"]" * 6, b"[" * 7 + b"]" * 7, b"[" * 64 + b"]" * 64, b"[" * 65 + b"]" * 65, b"1e400", b"9" * 30]
+)
+def test_an_item_that_is_deep_or_large_is_read_as_it_is_by_itself(item):
+    assert [shown(content) for _, content in read_items(b"[1," + item + b"]")] == ["1", shown(one(item))]
+
+
+def one(raw):
+    try:
+        return read(raw)
+    except NotStrict as fault:
+        return fault
+
+
+def shown(content):
+    return str(content) if isinstance(content, NotStrict) else repr(content)

@@ -1,15 +1,20 @@
 import datetime as dt
 import hashlib
 import json
+import math
+import subprocess
+import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.submissions import InvalidSubmission, digest, is_complete, missing_samples, parse
+from evals.submissions import InvalidSubmission, digest, is_complete, missing_samples, parse, parse_all
 from tests.conftest import run_body
 
+ROOT = Path(__file__).resolve().parents[2]
 MEASURED = {"metric": "solved", "solved": 3, "total": 12}
 
 
@@ -351,3 +356,59 @@ def slow_digest(submission):
 def test_the_digest_of_a_body_never_changes():
     """Or what was posted before an update would be refused when it is posted again after it."""
     assert digest(parse(run_body(3, 12))) == "fdffa133fe8485fa1ee2ca6264e2f67ab96a93855307544243f186aef64b69ed"
+
+
+ODD = st.sampled_from(
+    [
+        *(
+            {"measurements": [{**MEASURED, **item}]}
+            for item in ({"solved": 13}, {"solved": 2.5}, {"solved": -1}, {"total": 0}, {"total": None})
+        ),
+        *(
+            {"measurements": [{**MEASURED, **item}]}
+            for item in ({"solved": 1e308}, {"value": 2}, {"stderr": -1}, {"ci_low": 1}, {"tasks": []})
+        ),
+        *({"completed": moment} for moment in ("2026-03-01T09:00:00", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z", "2026-03-01", 5)),
+        *({"provenance": {"a": value}} for value in (1.5, [1.5, "b"], math.inf, [math.nan], {"b": 1}, None)),
+        *({"elicitation": {"a": value}} for value in (True, ["b"], [math.inf], 2**70)),
+        *({"started": moment} for moment in ("2026-02-28T09:00:00Z", "2026-03-02T09:00:00Z")),
+        *({"measurements": found} for found in ([], [MEASURED, MEASURED], [{"metric": "solved"}])),
+        {"unheard": 1},
+    ]
+)
+
+
+@given(st.lists(ODD | st.just({}), max_size=5))
+def test_many_bodies_are_read_and_refused_as_each_is_by_itself(odd):
+    bodies = [{**run_body(3, 12, completed="2026-03-01T09:00:00Z"), **more} for more in odd]
+    assert [told(found) for found in parse_all(bodies)] == [told(alone(body)) for body in bodies]
+
+
+def alone(body):
+    try:
+        return parse(body)
+    except InvalidSubmission as refusal:
+        return refusal
+
+
+def told(found):
+    return repr(found.errors) if isinstance(found, InvalidSubmission) else repr(found)
+
+
+CROWD = """
+import sys, threading
+from evals.submissions import parse
+sys.setswitchinterval(1e-6)
+at_once = threading.Barrier(8)
+body = {"producer": {"name": "a"}, "external_id": "1", "checkpoint": "c", "evaluation": "e", "status": "error"}
+threads = [threading.Thread(target=lambda: (at_once.wait(), [parse(body) for _ in range(50)])) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_are_the_first_of_a_process_to_read_a_run_do_so_at_once():
+    crowds = [subprocess.Popen([sys.executable, "-c", CROWD], cwd=ROOT) for _ in range(6)]
+    assert [crowd.wait(timeout=60) for crowd in crowds] == [0] * 6

@@ -1,0 +1,74 @@
+"""The replies to many runs that were judged together: what several of them are told alike is put into words, and kept, once."""
+
+import datetime as dt
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from crises.models import Receipt, Said, spoken
+from crises.response import Answer, compose, verdicts
+from evals.models import EvalRun
+from evals.rows import new_row, store_rows, store_values
+from thresholds.assess import Judged
+
+NAMES = frozenset({"id", "ref"})  # of a reply, what differs where all else is said alike
+COLUMNS = ("run_id", "said_id", "own")
+
+
+class Replies:
+    """The replies to the runs of one transaction. A run that crossed a line, or that ends or corrects another, is told so itself."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self._now = now
+        self._verdicts: dict[Hashable, list[dict[str, Any]]] = {}
+        self._alike: dict[Hashable, tuple[dict[str, Any], list[int]]] = {}  # the words, and the runs that were told so
+        self._own: list[tuple[int, dict[str, Any]]] = []
+
+    def answer_to(self, run: EvalRun, judged: Sequence[Judged]) -> Answer:
+        """What the pipeline is told of a judged run; its crossings open or join crises and queue their alerts."""
+        held = vars(run)
+        if held["supersedes_id"] is not None or any(each.crossing is not None for each in judged):
+            reply = self._compose(run, judged)
+            self._own.append((run.id, reply))
+            return Answer(reply, created=True, ring=bool(reply["alerts_queued"]))
+        kind = (run.status, run.complete, held["checkpoint_id"], held["evaluation_id"], *map(_kind, judged))
+        if (found := self._alike.get(kind)) is None:
+            reply = self._compose(run, judged)
+            found = self._alike[kind] = {name: said for name, said in reply.items() if name not in NAMES}, []
+        words, runs = found
+        runs.append(run.id)
+        return Answer(spoken(run.id, words), created=True, ring=False)
+
+    def keep(self) -> None:
+        """Store a receipt for each reply."""
+        shared = [(new_row(Said, {}, {"words": words}), runs) for words, runs in self._alike.values() if len(runs) > 1]
+        store_rows([said for said, _ in shared])
+        alone = [*self._own, *((runs[0], spoken(runs[0], words)) for words, runs in self._alike.values() if len(runs) == 1)]
+        receipts = [(run, said.pk, None) for said, runs in shared for run in runs]
+        store_values(Receipt, COLUMNS, [*receipts, *((run, None, reply) for run, reply in alone)])
+
+    def _compose(self, run: EvalRun, judged: Sequence[Judged]) -> dict[str, Any]:
+        return compose(run=run, judged=judged, now=self._now, said=self._said)
+
+    def _said(self, judged: Judged) -> list[dict[str, Any]]:
+        """The verdicts of an assessment, made once for all that say the same at one level."""
+        kind = _kind(judged)
+        if kind not in self._verdicts:
+            self._verdicts[kind] = verdicts(judged)
+        return self._verdicts[kind]
+
+
+def replies_to(runs: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """What was answered when these runs were stored, by id; a run that came by another door was not answered yet."""
+    wanted = list(runs)
+    if not wanted:
+        return {}
+    receipts = list(Receipt.objects.filter(run__in=wanted))
+    said = Said.objects.in_bulk({receipt.said_id for receipt in receipts if receipt.said_id is not None})
+    return {each.run_id: spoken(each.run_id, said[each.said_id].words) if each.said_id else each.reply for each in receipts}
+
+
+def _kind(judged: Judged) -> Hashable:
+    """What the words of an assessment follow from; readings and message that say the same are one object, and live with the rows."""
+    held = vars(judged.assessment)
+    states = held["state_before"], held["state"], held["set_after"], held["inherited_id"]
+    return id(held["readings"]), id(held["message"]), id(judged.status), states
