@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ DEFAULT_DAYS, MOST_DAYS = 90, 365
 MOST_ALIKE, MOST_LIVE = 2, 50
 MOST_LISTED = 100  # names of models, evaluations or networks in one token
 SEEN_GRAIN = dt.timedelta(minutes=1)
+MOST_KEPT = 10_000
 GENERAL = "general"
 LONGEST_PURPOSE = 60
 Owner = ServiceAccount | User
@@ -160,14 +161,15 @@ FIELDS = (*TOKEN, *ACCOUNT, *PERSON)
 JSON, MOMENTS = ("scopes", "model_slugs", "evaluation_slugs", "networks"), ("expires", "revoked", "last_used")
 NOBODY: dict[str, Any] = {**dict.fromkeys(FIELDS), "secret_hash": "0" * 64, "pepper": 0}
 # On the way of every request: written out, because composing it anew each time costs more than asking it.
-QUERY = f"""
+ROWS = f"""
 SELECT {", ".join(f"token.{name}" for name in (*TOKEN, "account_id"))}, account.name, account.active,
     token.person_id, {", ".join(f"person.{name}" for name in PERSON[1:])}
 FROM accounts_apitoken token
 LEFT JOIN accounts_serviceaccount account ON account.id = token.account_id
 LEFT JOIN accounts_user person ON person.id = token.person_id
-WHERE token.key = %s
 """  # noqa: S608 - names of columns only
+QUERY = f"{ROWS} WHERE token.key = %s"
+latest: dict[str, dict[str, Any]] = {}  # by key, the rows as this process saw them last
 
 
 def _stored(key: str) -> dict[str, Any] | None:
@@ -175,8 +177,11 @@ def _stored(key: str) -> dict[str, Any] | None:
     with connection.cursor() as cursor:
         cursor.execute(QUERY, [key])
         found = cursor.fetchone()
-    if found is None:
-        return None
+    return None if found is None else row_of(found)
+
+
+def row_of(found: Sequence[Any]) -> dict[str, Any]:
+    """What the query answered, by name."""
     row = dict(zip(FIELDS, found, strict=True))
     row.update({name: orjson.loads(row[name]) for name in JSON})
     row.update({name: _moment(row[name]) for name in MOMENTS})
@@ -193,8 +198,20 @@ def verify(*, text: str, now: dt.datetime, address: Address | None = None) -> Be
 
     Its last use is kept to the minute. What a token lacks is told only to whoever proved its secret.
     """
-    key, secret = _parts(text)
+    key, secret = parts_of(text)
     row = _stored(key) or NOBODY
+    bearer = check(secret, row, now, address)
+    if is_unseen(row, now):
+        unseen = Q(last_used__isnull=True) | Q(last_used__lt=now - SEEN_GRAIN)
+        ApiToken.objects.filter(unseen, pk=row["id"]).update(last_used=now)
+    if len(latest) >= MOST_KEPT:
+        latest.clear()
+    latest[key] = row
+    return bearer
+
+
+def check(secret: str, row: dict[str, Any], now: dt.datetime, address: Address | None) -> Bearer:
+    """Who comes with a secret, as the row has it; raises as verify does."""
     if not _proves(secret, row):
         raise InvalidToken("The token is not known.")
     if row["revoked"] is not None or not (row["active"] or row["is_active"]):
@@ -206,7 +223,6 @@ def verify(*, text: str, now: dt.datetime, address: Address | None = None) -> Be
         raise NotAllowed(
             bearer.actor, "networks", f"The token {bearer} may not be used from {address or 'an address that cannot be told'}."
         )
-    _seen(row, now)
     return bearer
 
 
@@ -230,7 +246,7 @@ def _actor(row: dict[str, Any]) -> Actor:
     return Actor(Kind.PERSON, name, row["person_id"], Role(row["role"]), reach, row["key"])
 
 
-def _parts(text: str) -> tuple[str, str]:
+def parts_of(text: str) -> tuple[str, str]:
     """The key and the secret of a token whose checksum holds."""
     body, checksum = text[:-7], text[-7:]
     parts = body.split("_")
@@ -240,10 +256,9 @@ def _parts(text: str) -> tuple[str, str]:
     return parts[2], parts[3]
 
 
-def _seen(row: dict[str, Any], now: dt.datetime) -> None:
-    if row["last_used"] is None or now - row["last_used"] > SEEN_GRAIN:
-        stale = Q(last_used__isnull=True) | Q(last_used__lt=now - SEEN_GRAIN)
-        ApiToken.objects.filter(stale, pk=row["id"]).update(last_used=now)
+def is_unseen(row: dict[str, Any], now: dt.datetime) -> bool:
+    """Whether the use of a token must be written down."""
+    return row["last_used"] is None or now - row["last_used"] > SEEN_GRAIN
 
 
 def revoke(*, token: ApiToken, now: dt.datetime) -> None:

@@ -96,7 +96,7 @@ def rehearsed(answer: Answer) -> Answer:
 def answer_one(submission: Submission, actor: Actor, now: dt.datetime) -> Answer:
     """Store, judge and answer one run in the caller's transaction."""
     recorded = record_run(submission=submission, actor=actor, now=now, judged=now)
-    if not recorded.created and (receipt := Receipt.objects.filter(run=recorded.run).first()) is not None:
+    if not recorded.created and (receipt := Receipt.objects.filter(run=recorded.run).select_related("said").first()) is not None:
         return Answer({**receipt.reply, "replayed": True}, created=False, ring=False)
     if not recorded.created:
         EvalRun.objects.filter(pk=recorded.run.pk).update(judged=now)
@@ -124,7 +124,7 @@ def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
 def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> dict[str, Any]:
     """Everything that follows from a stored run, inside the caller's transaction; returns and keeps the reply."""
     reply = compose(run=run, judged=assess(run=run, results=results, now=now, stored_now=stored_now), now=now)
-    Receipt.objects.create(run=run, reply=reply)
+    Receipt.objects.create(run=run, own=reply)
     return reply
 
 

@@ -3,15 +3,20 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from accounts.proven import PROOFS, Proof, TokenChanged, held
 from accounts.roles import EVERYTHING, Actor, Refused
 from audit import log
+from database.asking import ask_all, is_quick
+from database.wire import Question
+from evals.alike import Maker
 from evals.catalogue import UnknownEvaluation, choose_evaluation
 from evals.heartbeats import watch_runs
-from evals.ingest import Facts, Recorded, build_result, build_run, check_known, named, record_entry, stored_already, superseded_by
+from evals.ingest import Facts, Recorded, check_known, named, record_entry, stored_already, superseded_by
 from evals.models import Checkpoint, EvalRun, Evaluation, FrontierModel
-from evals.prepared import ask_all, is_quick, made, quoted
+from evals.prepared import made, quoted
 from evals.rows import reserve_ids, store_rows
 from evals.submissions import InvalidSubmission, Submission, digest
 
@@ -20,16 +25,18 @@ Known = dict[Identity, list[EvalRun]]  # of each identity, the newest first
 CHECKPOINTS = f"""SELECT {quoted(Checkpoint, of="c")}, {quoted(FrontierModel, of="m")} FROM evals_checkpoint c
     JOIN evals_frontiermodel m ON m.id = c.model_id WHERE c.slug = ANY(%s::text[])"""  # noqa: S608 - names of columns only
 EVALUATIONS = f"SELECT {quoted(Evaluation)} FROM evals_evaluation WHERE slug = ANY(%s::text[])"  # noqa: S608 - as above
-UNDER = "SELECT r.id FROM unnest(%s::text[], %s::text[]) AS u (p, e) JOIN evals_evalrun r ON r.producer = u.p AND r.external_id = u.e"
+UNDER = """SELECT r.id FROM unnest(%s::text[], %s::text[]) AS u (p, e), LATERAL (
+    SELECT id FROM evals_evalrun WHERE producer = u.p AND external_id = u.e OFFSET 0) AS r"""  # each by the index, however many are asked
 Refusal = Refused | InvalidSubmission
-_Found = tuple[list[int], Iterable[Checkpoint], Iterable[Evaluation]]  # ids of runs, and the rows that are named
+_Found = tuple[list[int], Iterable[Checkpoint], Iterable[Evaluation], set[str]]  # ids of runs, rows that are named, keys of tokens
 
 
 class Posted(NamedTuple):
-    """One run as it was posted, and by whom."""
+    """One run as it was posted, and by whom; with the proof of the token that must still hold when it is stored, if that is open."""
 
     submission: Submission
     actor: Actor
+    proof: Proof | None = None
 
     @property
     def identity(self) -> Identity:
@@ -38,10 +45,11 @@ class Posted(NamedTuple):
 
 
 class _Names(NamedTuple):
-    """The checkpoints by slug, and the evaluations by the name they are posted under."""
+    """The checkpoints by slug, the evaluations by the name they are posted under, and the keys of the tokens that hold."""
 
     checkpoints: Mapping[str, Checkpoint]
     evaluations: Mapping[str, Evaluation | UnknownEvaluation]
+    tokens: AbstractSet[str]
 
 
 def record_runs(
@@ -55,12 +63,14 @@ def record_runs(
     digests = [digest(post.submission) for post in posts]
     known, names = _looked_up(posts)
     ids = reserve_ids(EvalRun, _most_new(posts, digests, known))
+    maker = Maker(now, {})
     done: list[Recorded | Refusal] = []
     for post, content in zip(posts, digests, strict=True):
-        found = _prepare(post, content, known[post.identity], names, now)
+        there = known[post.identity]
+        found = _prepare(post, content, there, names, maker)
         if isinstance(found, Recorded) and found.created:
             _name(found, next(ids), judged)
-            known[post.identity].insert(0, found.run)
+            there.insert(0, found.run)
         done.append(found)
     new = [(post, found) for post, found in zip(posts, done, strict=True) if isinstance(found, Recorded) and found.created]
     _store(new, now, as_one=as_one)
@@ -69,6 +79,8 @@ def record_runs(
 
 def _most_new(posts: Sequence[Posted], digests: Sequence[str], known: Known) -> int:
     """How many ids may be needed: what holds no new content takes none."""
+    if not any(known.values()):
+        return len(posts)
     held = {identity: {run.digest for run in runs} for identity, runs in known.items()}
     return sum(
         post.submission.supersedes is not None or content not in held[post.identity] for post, content in zip(posts, digests, strict=True)
@@ -76,25 +88,28 @@ def _most_new(posts: Sequence[Posted], digests: Sequence[str], known: Known) -> 
 
 
 def _name(found: Recorded, number: int, judged: dt.datetime | None) -> None:
-    found.run.pk, found.run.judged = number, judged
+    held = vars(found.run)
+    held["id"], held["judged"] = number, judged
     for result in found.results:
-        result.run_id = number
+        vars(result)["run_id"] = number
 
 
-def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names, now: dt.datetime) -> Recorded | Refusal:
+def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names, maker: Maker) -> Recorded | Refusal:
     """The rows of one post, not stored yet; the run that holds its content already; or why it is refused."""
-    submission, actor = post
+    submission, actor, proof = post
     try:
+        if proof is not None and proof.bearer.key not in names.tokens:
+            raise TokenChanged
         if actor.reach != EVERYTHING:
             check_known(actor, known)
         if (there := stored_already(submission, content, known)) is not None:
             return Recorded(there, created=False)
         supersedes = superseded_by(submission, known)
         checkpoint, evaluation = named(submission, names.checkpoints.get(submission.checkpoint), names.evaluations[submission.evaluation])
-        run = build_run(Facts(submission, checkpoint, evaluation, content), actor, now, supersedes)
+        run, results = maker.rows_of(Facts(submission, checkpoint, evaluation, content), actor, supersedes)
     except (Refused, InvalidSubmission) as refusal:
         return refusal
-    return Recorded(run, created=True, results=tuple(build_result(run, item) for item in submission.measurements))
+    return Recorded(run, created=True, results=results)
 
 
 def _store(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime, *, as_one: bool) -> None:
@@ -112,10 +127,10 @@ def _store(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime, *, as_one: 
 
 
 def _record_by_actor(new: Iterable[tuple[Posted, Recorded]], now: dt.datetime) -> None:
-    by_actor: dict[Actor, list[EvalRun]] = defaultdict(list)
+    by_actor: dict[int, tuple[Actor, list[EvalRun]]] = {}
     for post, found in new:
-        by_actor[post.actor].append(found.run)
-    for actor, runs in by_actor.items():
+        by_actor.setdefault(id(post.actor), (post.actor, []))[1].append(found.run)
+    for actor, runs in by_actor.values():
         _record_together(runs, actor, now)
 
 
@@ -127,26 +142,39 @@ def _record_together(runs: Sequence[EvalRun], actor: Actor, now: dt.datetime) ->
     )
 
 
+def questions(posts: Sequence[Posted]) -> list[Question]:
+    """What is asked of PostgreSQL about the names in these posts, and about the tokens whose proofs are open."""
+    identities = list(dict.fromkeys(post.identity for post in posts))
+    checkpoints = sorted({post.submission.checkpoint for post in posts})
+    evaluations = sorted({post.submission.evaluation.partition("@")[0] for post in posts})
+    asked: list[Question] = [
+        (UNDER, list(map(list, zip(*identities, strict=True)))),
+        (CHECKPOINTS, [checkpoints]),
+        (EVALUATIONS, [evaluations]),
+    ]
+    return [*asked, (PROOFS, [sorted(proofs)])] if (proofs := _open(posts)) else asked
+
+
+def _open(posts: Sequence[Posted]) -> dict[str, Proof]:
+    return {post.proof.bearer.key: post.proof for post in posts if post.proof is not None}
+
+
 def _looked_up(posts: Sequence[Posted]) -> tuple[Known, _Names]:
     """Every stored run under the identities of these posts, and whatever they name."""
-    identities = list(dict.fromkeys(post.identity for post in posts))
-    checkpoints = list({post.submission.checkpoint for post in posts})
-    wanted = {post.submission.evaluation for post in posts}
-    evaluations = list({name.partition("@")[0] for name in wanted})
-    look = _asked_at_once if is_quick() else _asked_by_the_orm
-    ids, rows, versions = look(identities, checkpoints, evaluations)
-    return _known(posts, ids), _names(wanted, rows, versions)
+    ids, rows, versions, tokens = (_asked_at_once if is_quick() else _asked_by_the_orm)(posts)
+    return _known(posts, ids), _names({post.submission.evaluation for post in posts}, rows, versions, tokens)
 
 
-def _asked_at_once(identities: Sequence[Identity], checkpoints: Sequence[str], evaluations: Sequence[str]) -> _Found:
-    under = UNDER, list(map(list, zip(*identities, strict=True)))
-    runs, named, versions = ask_all(under, (CHECKPOINTS, [checkpoints]), (EVALUATIONS, [evaluations]))
-    return [pk for (pk,) in runs], _checkpoints(named), made(Evaluation, versions)
+def _asked_at_once(posts: Sequence[Posted]) -> _Found:
+    runs, named, versions, *tokens = ask_all(*questions(posts))
+    holding = held(_open(posts).values(), tokens[0]) if tokens else set()
+    return [pk for (pk,) in runs], _checkpoints(named), made(Evaluation, versions), holding
 
 
-def _asked_by_the_orm(identities: Sequence[Identity], checkpoints: Sequence[str], evaluations: Sequence[str]) -> _Found:
-    rows = Checkpoint.objects.select_related("model").filter(slug__in=checkpoints)
-    return _ids_under(identities), rows, Evaluation.objects.filter(slug__in=evaluations)
+def _asked_by_the_orm(posts: Sequence[Posted]) -> _Found:
+    slugs = {post.submission.evaluation.partition("@")[0] for post in posts}
+    rows = Checkpoint.objects.select_related("model").filter(slug__in={post.submission.checkpoint for post in posts})
+    return _ids_under(list({post.identity for post in posts})), rows, Evaluation.objects.filter(slug__in=slugs), set()
 
 
 def _known(posts: Sequence[Posted], found: Sequence[int]) -> Known:
@@ -169,12 +197,13 @@ def _ids_under(pairs: Sequence[Identity]) -> list[int]:
     return [pk for pk, *identity in rows.values_list("pk", "producer", "external_id") if tuple(identity) in wanted]
 
 
-def _names(wanted: Iterable[str], checkpoints: Iterable[Checkpoint], evaluations: Iterable[Evaluation]) -> _Names:
+def _names(wanted: Iterable[str], checkpoints: Iterable[Checkpoint], evaluations: Iterable[Evaluation], tokens: set[str]) -> _Names:
     """The checkpoints by slug, and by each name that is wanted the evaluation that it chooses."""
     versions: dict[str, list[Evaluation]] = defaultdict(list)
     for row in evaluations:
         versions[row.slug].append(row)
-    return _Names({row.slug: row for row in checkpoints}, {name: _chosen(name, versions[name.partition("@")[0]]) for name in wanted})
+    chosen = {name: _chosen(name, versions[name.partition("@")[0]]) for name in wanted}
+    return _Names({row.slug: row for row in checkpoints}, chosen, tokens)
 
 
 def _checkpoints(found: Sequence[tuple[object, ...]]) -> list[Checkpoint]:

@@ -35,7 +35,7 @@ class ApiDoor:
         """Call the view of an API path directly; send every other request on through the web middleware."""
         if not request.path_info.startswith(API_PREFIXES):
             return self.get_response(request)
-        number = request_ids.begin(request)
+        number = request_ids.begin(request.META)
         try:
             response = conditional.settle(request, self.attempt(request))
         finally:

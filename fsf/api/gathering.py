@@ -8,17 +8,18 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Condition, Event, Lock
 
 from django.db import connection
 from django.utils import timezone
 
 from crises.receiving import Outcome, receive_runs
 from crises.response import Answer, receive_run
-from evals.prepared import is_quick
+from database.asking import is_quick
 from evals.storing import Posted
 
 MOST = 32
+LINGER = 0.001  # seconds; whoever was answered with others a moment ago is likely to be back by then
 PATIENCE = 60.0  # seconds; nobody's work takes so long, so whoever was to lead is gone
 logger = logging.getLogger(__name__)
 
@@ -43,8 +44,10 @@ class Gathering:
     def __init__(self, together: Together, alone: Alone) -> None:
         self._together, self._alone = together, alone
         self._lock = Lock()
+        self._came = Condition(self._lock)
         self._queue: deque[_Waiting] = deque()
         self._busy = False
+        self._company = 1  # how many were stored together the last time
 
     def receive(self, post: Posted) -> Answer:
         """The answer to a post, whoever stored it; raises what it is refused for."""
@@ -53,6 +56,8 @@ class Gathering:
             mine.leads, self._busy = not self._busy, True
             if not mine.leads:
                 self._queue.append(mine)
+                if len(self._queue) + 1 >= self._company:
+                    self._came.notify()
         if not mine.leads and not mine.woken.wait(PATIENCE):
             self._give_up(mine)
         if mine.leads:
@@ -66,8 +71,13 @@ class Gathering:
         group = [mine]
         try:
             with self._lock:
+                there = -1
+                while there < len(self._queue) < self._company - 1:  # as long as they keep coming
+                    there = len(self._queue)
+                    self._came.wait(LINGER)
                 while self._queue and len(group) < MOST:
                     group.append(self._queue.popleft())
+                self._company = len(group)
             self._settle(group)
         finally:
             self._hand_on()
@@ -109,7 +119,7 @@ def _store_together(posts: Sequence[Posted]) -> list[Outcome]:
 
 def _store_alone(post: Posted) -> Answer:
     """Where statements are written out, even one post is stored sooner by those for many."""
-    if not is_quick() or connection.in_atomic_block:
+    if post.proof is None and (not is_quick() or connection.in_atomic_block):
         return receive_run(submission=post.submission, actor=post.actor, now=timezone.now())
     (outcome,) = _store_together([post])
     if isinstance(outcome, Exception):

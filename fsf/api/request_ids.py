@@ -3,18 +3,18 @@
 import logging
 import re
 import secrets
+from collections.abc import Mapping
 from contextvars import ContextVar
-
-from django.http import HttpRequest
+from typing import Any
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
-def begin(request: HttpRequest) -> str:
-    """The id of a request, which from here on is the current one."""
-    given = request.META.get("HTTP_X_REQUEST_ID", "")
+def begin(about: Mapping[str, Any]) -> str:
+    """The id of the request with this environment, which from here on is the current one."""
+    given = about.get("HTTP_X_REQUEST_ID", "")
     found = given if SANE.fullmatch(given) else secrets.token_hex(16)
     _current.set(found)
     return found

@@ -156,3 +156,28 @@ def test_nothing_is_lost_in_a_long_rush(ways, queue):
     assert all(str(post) == answered for post, answered in done[1])
     assert sorted(chain(ways.lone, *ways.groups)) == sorted(post for post, _ in done[1])
     assert queue._busy is False
+
+
+def test_who_was_stored_with_others_is_waited_for_the_next_time(ways, queue, crowd, monkeypatch):
+    crowd()
+    monkeypatch.setattr(gathering, "LINGER", 5)
+    with ThreadPoolExecutor(COMPANY) as pool:
+        again = []
+        for number in range(COMPANY):
+            again.append(pool.submit(queue.receive, number * 2))
+            time.sleep(0.005)
+        assert [each.result(timeout=20) for each in again] == [f"answer {number * 2}" for number in range(COMPANY)]
+    assert sorted(ways.groups[-1]) == [number * 2 for number in range(COMPANY)]
+
+
+def test_who_comes_alone_waits_for_nobody(ways, queue, monkeypatch):
+    monkeypatch.setattr(gathering, "LINGER", 3600)
+    assert [queue.receive(number) for number in (2, 4)] == ["alone 2", "alone 4"]
+
+
+def test_who_stays_away_is_waited_for_once_and_not_again(ways, queue, crowd, monkeypatch):
+    crowd()
+    monkeypatch.setattr(gathering, "LINGER", 0.01)
+    assert queue.receive(2) == "alone 2"
+    monkeypatch.setattr(gathering, "LINGER", 3600)
+    assert queue.receive(4) == "alone 4"

@@ -16,6 +16,7 @@ from audit import log
 from audit.models import Entry
 from crises import receiving, response
 from crises.models import Crisis, Receipt
+from crises.receipts import Replies
 from crises.receiving import FAULTS, receive_runs
 from crises.response import Answer, receive_run, respond_later, unanswered, unheard
 from evals.ingest import record_run
@@ -189,8 +190,8 @@ def test_the_one_that_cannot_be_kept_is_named_and_the_rest_is_stored(ada, now, m
         if run.external_id == "5":
             raise wrong
 
-    plain = response.compose
-    monkeypatch.setattr(receiving, "compose", lambda **facts: refuse(facts["run"]) or plain(**facts))
+    plain, together = response.compose, Replies.answer_to
+    monkeypatch.setattr(Replies, "answer_to", lambda self, run, judged: refuse(run) or together(self, run, judged))
     monkeypatch.setattr(response, "compose", lambda **facts: refuse(facts["run"]) or plain(**facts))
     outcomes = receive(*(posted(30 * (number == 3), 100, external_id=str(number)) for number in range(9)), now=now)
     assert [isinstance(outcome, Answer) for outcome in outcomes] == [number != 5 for number in range(9)]

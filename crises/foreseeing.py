@@ -1,0 +1,67 @@
+"""What posts will ask of the database, guessed from what the same names came to before, so that all of it is asked at once.
+
+A guess decides nothing: it only brings forward what `evals.prepared.ask` asks anyway, and what was guessed wrongly is asked then.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from database.asking import is_quick
+from database.wire import Question
+from evals.models import EvalRun
+from evals.rows import ids_question
+from evals.storing import Posted, questions
+from evals.submissions import Submission
+from thresholds.assess import Judged
+from thresholds.governing import STAMPS
+from thresholds.models import Assessment
+from thresholds.quickly import heirs_question, places_question, validity_question
+
+MOST = 32  # posts; more of them are few statements for each anyway
+MOST_KEPT = 50_000
+Name = tuple[str, str, dt.date | None, bool]
+
+
+class Came(NamedTuple):
+    """Checkpoint, evaluation and levels, by their ids."""
+
+    checkpoint: int
+    evaluation: int
+    levels: tuple[int, ...]
+
+
+_came: dict[Name, Came] = {}
+
+
+def _name(submission: Submission) -> Name:
+    day = submission.completed.date() if submission.completed else None
+    return submission.checkpoint, submission.evaluation, day, submission.status == "started"
+
+
+def foreseen(posts: Sequence[Posted]) -> list[Question]:
+    """The questions in the order in which they will be asked; none where nothing is known of one of the names."""
+    if not is_quick() or len(posts) > MOST:
+        return []
+    came = [found for post in posts if (found := _came.get(_name(post.submission))) is not None]
+    if len(came) < len(posts):
+        return []
+    asked = [*questions(posts), ids_question(EvalRun, len(posts))]
+    places = {(each.checkpoint, level) for each in came for level in each.levels}
+    if not places:
+        return asked
+    judged = [each for each in came if each.levels]
+    asked += [(STAMPS, ()), heirs_question({each.checkpoint for each in judged}), places_question(places)]
+    return [
+        *asked,
+        validity_question({each.evaluation for each in judged}),
+        ids_question(Assessment, sum(len(each.levels) for each in came)),
+    ]
+
+
+def learn(submission: Submission, run: EvalRun, judged: Iterable[Judged]) -> None:
+    """Note what the names in a post came to."""
+    if len(_came) >= MOST_KEPT:
+        _came.clear()
+    levels = tuple(each.assessment.level_id for each in judged if each.assessment.checkpoint_id == run.checkpoint_id)
+    _came[_name(submission)] = Came(run.checkpoint_id, run.evaluation_id, levels)
