@@ -46,16 +46,20 @@ def foreseen(posts: Sequence[Posted]) -> list[Question]:
     came = [found for post in posts if (found := _came.get(_name(post.submission))) is not None]
     if len(came) < len(posts):
         return []
-    asked = [*questions(posts), ids_question(EvalRun, len(posts))]
-    places = {(each.checkpoint, level) for each in came for level in each.levels}
-    if not places:
-        return asked
-    judged = [each for each in came if each.levels]
-    asked += [(STAMPS, ()), heirs_question({each.checkpoint for each in judged}), places_question(places)]
+    return [*questions(posts), ids_question(EvalRun, len(posts)), *_judging([each for each in came if each.levels])]
+
+
+def _judging(came: Sequence[Came]) -> list[Question]:
+    """What judging runs will ask."""
+    if not came:
+        return []
+    places = [(each.checkpoint, level) for each in came for level in each.levels]
     return [
-        *asked,
-        validity_question({each.evaluation for each in judged}),
-        ids_question(Assessment, sum(len(each.levels) for each in came)),
+        (STAMPS, ()),
+        heirs_question({each.checkpoint for each in came}),
+        places_question(set(places)),
+        validity_question({each.evaluation for each in came}),
+        ids_question(Assessment, len(places)),
     ]
 
 

@@ -39,11 +39,11 @@ def ask_all(*questions: Question) -> list[Rows]:
     """The rows that each of several statements answers, by one way to the database and back inside `together`."""
     if _waiting.get() is None:
         return [_ask_plainly(*question) for question in questions]
-    found = {place: rows for place, question in enumerate(questions) if (rows := _from_ahead(*question)) is not None}
-    told = _taken()
-    left = [question for place, question in enumerate(questions) if place not in found]
-    rest = iter(exchange([*told, *left])[len(told) :] if told or left else ())
-    return [found[place] if place in found else next(rest) for place in range(len(questions))]
+    found = [_from_ahead(*question) for question in questions]
+    left = [question for question, rows in zip(questions, found, strict=True) if rows is None]
+    told = _taken() if left else []
+    rest = iter(exchange([*told, *left])[len(told) :] if left else ())
+    return [next(rest) if rows is None else rows for rows in found]
 
 
 @contextmanager

@@ -110,9 +110,7 @@ def _named(statement: str, losses: int) -> tuple[bytes, bytes]:
 
 def _results(pgconn: Any) -> Generator[Wait, Ready | int, list[Any]]:
     """Everything that is answered up to the end of what was sent."""
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()
+    yield from _flushed(pgconn)
     found: list[Any] = []
     while True:
         while pgconn.is_busy():
@@ -125,6 +123,13 @@ def _results(pgconn: Any) -> Generator[Wait, Ready | int, list[Any]]:
             found.append(result)
         elif pgconn.status == ConnStatus.BAD:
             raise psycopg.OperationalError("the connection to the database was lost")
+
+
+def _flushed(pgconn: Any) -> Generator[Wait, Ready | int, None]:
+    """Send what libpq still holds back, and take what comes meanwhile, or both sides might wait."""
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
 
 
 def _rows(values: Any, result: Any) -> Rows:

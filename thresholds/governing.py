@@ -34,9 +34,13 @@ def _order(framework: Framework) -> tuple[dt.date, dt.datetime, int]:
     return framework.effective_from, framework.published or NEVER, framework.pk or 0
 
 
+def _stamps() -> dict[int, tuple[object, ...]]:
+    return {pk: tuple(stamp) for pk, *stamp in (ask(STAMPS) if is_quick() else _STAMPED.all())}
+
+
 def published() -> list[Framework]:
     """Every published framework version, without the text of its file; not to be changed by the caller."""
-    stamps = {pk: tuple(stamp) for pk, *stamp in (ask(STAMPS) if is_quick() else _STAMPED.all())}
+    stamps = _stamps()
     unknown = [pk for pk, stamp in stamps.items() if pk not in _rows or _rows[pk][0] != stamp]
     if unknown:
         rows = Framework.objects.filter(pk__in=unknown).only(*NEEDED)

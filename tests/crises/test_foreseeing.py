@@ -1,0 +1,72 @@
+"""What posts will ask is guessed from what came before: a right guess saves questions, a wrong one changes nothing."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.roles import SYSTEM
+from crises import foreseeing
+from crises.receiving import receive_runs
+from database.asking import is_quick
+from evals.catalogue import register_checkpoint
+from evals.storing import Posted
+from evals.submissions import parse
+from tests.conftest import NIGHTLY, run_body
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch):
+    if not is_quick():
+        pytest.skip("PostgreSQL's own way")
+    monkeypatch.setattr(foreseeing, "_came", {})
+
+
+def posted(number, **more):
+    return Posted(parse(run_body(1, 100, external_id=str(number), **more)), NIGHTLY)
+
+
+def receive(now, *posts):
+    """What each was answered, and what the database was asked."""
+    with CaptureQueriesContext(connection) as captured:
+        outcomes = receive_runs(posts=posts, now=now, as_one=False)
+    return [outcome.reply for outcome in outcomes], [query["sql"] for query in captured.captured_queries]
+
+
+def levels(reply):
+    return sorted({verdict["level"] for verdict in reply["verdicts"]})
+
+
+def test_nothing_is_guessed_of_names_that_never_came(now):
+    assert foreseeing.foreseen([posted(1)]) == []
+
+
+def test_what_came_before_is_asked_all_at_once_and_nothing_is_asked_twice(now):
+    receive(now, posted(1))
+    (reply,), said = receive(now, posted(2))
+    assert levels(reply) == ["small-1.0.uplift"]
+    asked = [sql for sql, _ in foreseeing.foreseen([posted(3)])]
+    assert len(asked) >= 8
+    assert [said.count(sql) for sql in asked] == [asked.count(sql) for sql in asked]
+
+
+def test_a_name_beside_known_ones_is_stored_and_judged_too(now, aurora):
+    receive(now, posted(1))
+    register_checkpoint(model=aurora.model, fields={"slug": "aurora-new", "name": "New"}, actor=SYSTEM, now=now)
+    replies, _ = receive(now, posted(2), posted(3, checkpoint="aurora-new"))
+    assert [levels(reply) for reply in replies] == [["small-1.0.uplift"]] * 2
+
+
+def test_lines_that_came_into_force_since_are_judged_by(now, enact):
+    receive(now, posted(1))
+    enact(slug="second", title="Second framework")
+    (reply,), _ = receive(now, posted(2))
+    assert len(levels(reply)) == 2
+
+
+def test_an_identity_that_is_stored_already_is_found_for_all_that_was_guessed(now):
+    receive(now, posted(1))
+    (first,), _ = receive(now, posted(2))
+    (again,), _ = receive(now, posted(2))
+    assert (again["id"], again["replayed"]) == (first["id"], True)
