@@ -50,6 +50,23 @@ class Checkpoint(models.Model):
         return self.name
 
 
+class Told(Exact):
+    """`checkpoint__id__told=41`: the id as a number of the statement, so that the planner knows how many runs of it there are."""
+
+    lookup_name = "told"
+
+    def process_rhs(self, compiler: Any, connection: Any) -> tuple[str, Any]:  # noqa: ARG002 - Django's own order
+        """The digits."""
+        return str(int(self.rhs)), ()
+
+    def get_rhs_op(self, connection: Any, rhs: str) -> str:  # noqa: ARG002 - as above
+        """Compared as by `exact`."""
+        return f"= {rhs}"
+
+
+Checkpoint._meta.get_field("id").register_lookup(Told)  # noqa: SLF001 - Django's documented way
+
+
 class Evaluation(models.Model):
     """A versioned task set with everything a number from it needs to be read: unit, direction, range, population."""
 

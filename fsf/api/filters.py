@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
@@ -38,6 +38,16 @@ def choice(lookup: str, choices: Iterable[str], about: str = "") -> Filter:
 def truth(lookup: str, about: str = "") -> Filter:
     """True or false."""
     return Filter(lookup, lambda said: _one_of(said, ("true", "false")) == "true", {"type": "boolean"}, about)
+
+
+def named(lookup: str, model: type[Model]) -> Filter:
+    """By the slug of another row, looked up first: the planner knows how rare its id is, and not how rare what has its slug is."""
+    return Filter(lookup, lambda said: _id_of(model, _text(said)), {"type": "string", "maxLength": LONGEST})
+
+
+def _id_of(model: type[Model], slug: str) -> int:
+    """The id of the row; 0, which none has, where there is none."""
+    return model._default_manager.filter(slug=slug).values_list("pk", flat=True).first() or 0  # noqa: SLF001 - the manager of any model
 
 
 def moment(lookup: str, about: str = "") -> Filter:

@@ -12,12 +12,12 @@ from rest_framework.response import Response
 
 from alerts.tasks import nudge
 from crises.response import Answer, receive_run
-from evals.models import EvalRun
+from evals.models import Checkpoint, EvalRun
 from evals.storing import Posted
 from evals.submissions import STATUSES, Fault, InvalidSubmission, parse
 from fsf.api.authentication import actor_of
 from fsf.api.fields import Sparse
-from fsf.api.filters import choice, moment, text, truth
+from fsf.api.filters import choice, moment, named, text, truth
 from fsf.api.gathering import receive_gathered
 from fsf.api.paging import NewestFirst
 from fsf.api.problems import answers
@@ -26,7 +26,7 @@ from fsf.api.shapes import RunBody, RunDetail, RunReply, RunShape
 
 DRY_RUN = OpenApiParameter("dry_run", bool, description="store nothing, and answer what would happen")
 FILTERS = {
-    "checkpoint": text("checkpoint__slug"),
+    "checkpoint": named("checkpoint__id__told", Checkpoint),
     "model": text("checkpoint__model__slug"),
     "evaluation": text("evaluation__slug", "slug, of all versions"),
     "status": choice("status", get_args(STATUSES)),

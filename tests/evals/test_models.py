@@ -70,3 +70,13 @@ def test_a_word_that_is_no_status_is_a_parameter_and_finds_nothing(pipeline, sta
     pipeline.run(status="error")
     assert not EvalRun.objects.filter(status=status).exists()
     assert EvalRun.objects.filter(status="error").exists()
+
+
+@pytest.mark.usefixtures("few")
+def test_a_list_of_one_checkpoint_names_it_by_its_id_so_that_the_planner_knows_how_many_runs_it_has(pipeline, aurora):
+    with connection.execute_wrapper(noted := Asked()):
+        answer = pipeline.get("runs/", checkpoint=aurora.slug)
+    ((sql, _),) = noted.told
+    assert len(answer.json()["results"]) == 100
+    assert re.search(rf'"checkpoint_id" = \(?{aurora.pk}\b', sql)
+    assert pipeline.get("runs/", checkpoint="nobody").json()["results"] == []
