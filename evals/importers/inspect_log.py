@@ -206,6 +206,10 @@ class Reduction(msgspec.Struct, frozen=True):
     samples: list[Reduced] = []
 
 
+# Looked through here, once: msgspec 0.22 ends the process where two threads are the first to read a shape at the same time.
+SHAPES = tuple(map(msgspec.json.Decoder, (Header, Sample, Reduction)))
+
+
 @dataclass(slots=True)
 class Log:
     """A log as far as it is read; a later line for the same sample and epoch replaces the earlier one, as Inspect reads it."""
