@@ -39,9 +39,9 @@ MEANING = {"idempotency_key_reused", "refused", "unknown_format", "import_refuse
 MEANT = (
     (r"/(checkpoint|model|parent|level)", r"unknown_checkpoint|does_not_exist|invalid"),
     (r"/evaluation", r"unknown_evaluation"),
-    (r"/(models|evaluations)", r"invalid"),
+    (r"/(models|evaluations|networks)", r"invalid"),
     (r"/content", r"invalid_framework"),
-    (r"/(rubric|task_rule|unit|exclusions|minimum|maximum|kind)", r"invalid"),
+    (r"/(rubric|task_rule|unit|exclusions|minimum|maximum|kind|scale)", r"invalid"),
     (r"/(file|mapping)", r"invalid"),
     (r"/(since|until|started|completed)", r"invalid|out_of_range|before_start"),
     (r"/supersedes", r"not_the_newest"),
