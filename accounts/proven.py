@@ -43,10 +43,11 @@ def prove_from_memory(*, text: str, now: dt.datetime, address: Address | None) -
         return None
 
 
-def held(proofs: Iterable[Proof], found: Iterable[tuple[Any, ...]]) -> set[str]:
-    """The keys of those whose rows, as `PROOFS` found them for their keys, are what they were proven by."""
+def held(proofs: Iterable[Proof], found: Iterable[tuple[Any, ...]]) -> set[int]:
+    """The `id` of each proof whose row, as `PROOFS` found it for its key, is what it was proven by; each for itself, for two of one token
+    may have been proven before and after a change."""
     rows = {row["key"]: row for row in map(row_of, found)}
-    return {proof.bearer.key for proof in proofs if _same(proof.row, rows.get(proof.bearer.key))}
+    return {id(proof) for proof in proofs if _same(proof.row, rows.get(proof.bearer.key))}
 
 
 def _same(row: dict[str, Any], now: dict[str, Any] | None) -> bool:

@@ -50,8 +50,8 @@ def ask_all(*questions: Question) -> list[Rows]:
 def asked_ahead(questions: Sequence[Question]) -> Iterator[None]:
     """Inside, the first `ask` of each of these statements with the same values is answered by what all of them were answered at once.
 
-    They are guesses: what nobody asks is wasted, what is asked otherwise is asked then. Use it inside `together`, before anything
-    is written that an answer depends on, and give them in the order in which they are asked.
+    They are guesses: what nobody asks is wasted, and from what is asked otherwise on all is asked then. Use it inside `together`, and give
+    them in the order in which they are asked.
     """
     if not questions or not is_quick():
         yield
@@ -65,8 +65,15 @@ def asked_ahead(questions: Sequence[Question]) -> Iterator[None]:
 
 
 def _from_ahead(statement: str, values: Sequence[object]) -> Rows | None:
+    """What was answered ahead. Once something else is asked, or by the ORM, all that is left is forgotten: the way is not the one that
+    was foreseen, and a row may have been written since."""
     ahead = _ahead.get()
-    return ahead.pop(_name(statement, values), None) if ahead else None
+    if not ahead:
+        return None
+    found = ahead.pop(_name(statement, values), None)
+    if found is None:
+        ahead.clear()
+    return found
 
 
 def _name(statement: str, values: Sequence[object]) -> tuple[str, str]:
@@ -129,5 +136,6 @@ def _taken() -> list[Question]:
 
 def _after_what_waits(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001 - Django's
     if context["cursor"] is not None:
+        (_ahead.get() or {}).clear()
         send_waiting()
     return execute(sql, params, many, context)

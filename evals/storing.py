@@ -28,7 +28,7 @@ EVALUATIONS = f"SELECT {quoted(Evaluation)} FROM evals_evaluation WHERE slug = A
 UNDER = """SELECT r.id FROM unnest(%s::text[], %s::text[]) AS u (p, e), LATERAL (
     SELECT id FROM evals_evalrun WHERE producer = u.p AND external_id = u.e OFFSET 0) AS r"""  # each by the index, however many are asked
 Refusal = Refused | InvalidSubmission
-_Found = tuple[list[int], Iterable[Checkpoint], Iterable[Evaluation], set[str]]  # ids of runs, rows that are named, keys of tokens
+_Found = tuple[list[int], Iterable[Checkpoint], Iterable[Evaluation], set[int]]  # ids of runs, rows that are named, proofs that hold
 
 
 class Posted(NamedTuple):
@@ -45,11 +45,11 @@ class Posted(NamedTuple):
 
 
 class _Names(NamedTuple):
-    """The checkpoints by slug, the evaluations by the name they are posted under, and the keys of the tokens that hold."""
+    """The checkpoints by slug, the evaluations by the name they are posted under, and the proofs that hold, by `id`."""
 
     checkpoints: Mapping[str, Checkpoint]
     evaluations: Mapping[str, Evaluation | UnknownEvaluation]
-    tokens: AbstractSet[str]
+    proofs: AbstractSet[int]
 
 
 def record_runs(
@@ -98,7 +98,7 @@ def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names
     """The rows of one post, not stored yet; the run that holds its content already; or why it is refused."""
     submission, actor, proof = post
     try:
-        if proof is not None and proof.bearer.key not in names.tokens:
+        if proof is not None and id(proof) not in names.proofs:
             raise TokenChanged
         if actor.reach != EVERYTHING:
             check_known(actor, known)
@@ -152,22 +152,23 @@ def questions(posts: Sequence[Posted]) -> list[Question]:
         (CHECKPOINTS, [checkpoints]),
         (EVALUATIONS, [evaluations]),
     ]
-    return [*asked, (PROOFS, [sorted(proofs)])] if (proofs := _open(posts)) else asked
+    keys = sorted({proof.bearer.key for proof in _open(posts)})
+    return [*asked, (PROOFS, [keys])] if keys else asked
 
 
-def _open(posts: Sequence[Posted]) -> dict[str, Proof]:
-    return {post.proof.bearer.key: post.proof for post in posts if post.proof is not None}
+def _open(posts: Sequence[Posted]) -> list[Proof]:
+    return [post.proof for post in posts if post.proof is not None]
 
 
 def _looked_up(posts: Sequence[Posted]) -> tuple[Known, _Names]:
     """Every stored run under the identities of these posts, and whatever they name."""
-    ids, rows, versions, tokens = (_asked_at_once if is_quick() else _asked_by_the_orm)(posts)
-    return _known(posts, ids), _names({post.submission.evaluation for post in posts}, rows, versions, tokens)
+    ids, rows, versions, proofs = (_asked_at_once if is_quick() else _asked_by_the_orm)(posts)
+    return _known(posts, ids), _names({post.submission.evaluation for post in posts}, rows, versions, proofs)
 
 
 def _asked_at_once(posts: Sequence[Posted]) -> _Found:
-    runs, named, versions, *tokens = ask_all(*questions(posts))
-    holding = held(_open(posts).values(), tokens[0]) if tokens else set()
+    runs, named, versions, *proven = ask_all(*questions(posts))
+    holding = held(_open(posts), proven[0]) if proven else set()
     return [pk for (pk,) in runs], _checkpoints(named), made(Evaluation, versions), holding
 
 
@@ -197,13 +198,13 @@ def _ids_under(pairs: Sequence[Identity]) -> list[int]:
     return [pk for pk, *identity in rows.values_list("pk", "producer", "external_id") if tuple(identity) in wanted]
 
 
-def _names(wanted: Iterable[str], checkpoints: Iterable[Checkpoint], evaluations: Iterable[Evaluation], tokens: set[str]) -> _Names:
+def _names(wanted: Iterable[str], checkpoints: Iterable[Checkpoint], evaluations: Iterable[Evaluation], proofs: set[int]) -> _Names:
     """The checkpoints by slug, and by each name that is wanted the evaluation that it chooses."""
     versions: dict[str, list[Evaluation]] = defaultdict(list)
     for row in evaluations:
         versions[row.slug].append(row)
     chosen = {name: _chosen(name, versions[name.partition("@")[0]]) for name in wanted}
-    return _Names({row.slug: row for row in checkpoints}, chosen, tokens)
+    return _Names({row.slug: row for row in checkpoints}, chosen, proofs)
 
 
 def _checkpoints(found: Sequence[tuple[object, ...]]) -> list[Checkpoint]:

@@ -22,14 +22,14 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from accounts.proven import prove_from_memory
+from accounts.proven import Proof, prove_from_memory
 from accounts.roles import Refused
 from alerts.tasks import nudge
 from crises.response import Answer
 from database.asking import is_quick
 from evals.storing import Posted
 from evals.strict_json import NotStrict, read
-from evals.submissions import InvalidSubmission, parse
+from evals.submissions import InvalidSubmission, Submission, parse
 from fsf.api import conditional, request_ids
 from fsf.api.authentication import address_behind
 from fsf.api.gathering import receive_gathered
@@ -76,9 +76,12 @@ class Shortcut:
         """Answer the request, or have it answered."""
         if environ.get("PATH_INFO") != PATH or not is_plain(environ):
             return self._application(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         try:
-            answered = self._answered(environ, body)
+            proof = self._proven(environ)
+            if proof is None:
+                return self._application(environ, start_response)
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            answered = self._answered(environ, proof, body)
         finally:
             close_old_connections()
             request_ids.end()
@@ -88,14 +91,20 @@ class Shortcut:
         start_response(f"{status.value} {status.phrase}", headers)
         return [content]
 
-    def _answered(self, environ: Environ, body: bytes) -> tuple[HTTPStatus, Headers, bytes] | None:
+    def _proven(self, environ: Environ) -> tuple[Proof, Headers] | None:
+        """By whom, from the headers alone, and what comes with the answer; nobody unproven makes this way wait for a body."""
+        proof = _proof_of(environ)
+        frame = None if proof is None else self._frame(environ)
+        return None if proof is None or frame is None else (proof, frame)
+
+    def _answered(self, environ: Environ, proven: tuple[Proof, Headers], body: bytes) -> tuple[HTTPStatus, Headers, bytes] | None:
         """The answer, or None where nothing was stored."""
-        frame = self._frame(environ)
-        asked = None if frame is None else _asked(environ, body)
-        if frame is None or asked is None:
+        proof, frame = proven
+        submission = _read(body)
+        if submission is None:
             return None
         number = request_ids.begin(environ)
-        answer = _stored(environ, asked)
+        answer = _stored(environ, Posted(submission, proof.bearer.actor, proof))
         if answer is None:
             return None
         status = HTTPStatus.CREATED if answer.created else HTTPStatus.OK
@@ -104,11 +113,12 @@ class Shortcut:
     def _frame(self, environ: Environ) -> Headers | None:
         """What the middleware above the API says with every answer to this host by this scheme; None where it answers by itself."""
         name = tuple(environ.get(key) for key in FRAME)
-        if name not in self._frames:
+        if (frame := self._frames.get(name)) is None:
+            frame = self._framed(environ)
             if len(self._frames) >= MOST_FRAMES:
                 self._frames.clear()
-            self._frames[name] = self._framed(environ)
-        return self._frames[name]
+            self._frames[name] = frame
+        return frame
 
     def _framed(self, environ: Environ) -> Headers | None:
         request = WSGIRequest({**environ, "wsgi.input": io.BytesIO()})
@@ -150,15 +160,20 @@ def is_plain(environ: Environ) -> bool:
     return sized and is_quick() and all(environ.get(name) in values for name, values in PLAIN.items())
 
 
-def _asked(environ: Environ, body: bytes) -> Posted | None:
-    """The post, by a token that may; None where the ordinary way must look."""
+def _proof_of(environ: Environ) -> Proof | None:
+    """The proof of a token that may post; None where the ordinary way must look."""
     word, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    proof = prove_from_memory(text=text.strip(), now=timezone.now(), address=address_behind(environ)) if word.lower() == "bearer" else None
-    if proof is None or SCOPE not in proof.bearer.scopes:
+    if word.lower() != "bearer":
         return None
+    proof = prove_from_memory(text=text.strip(), now=timezone.now(), address=address_behind(environ))
+    return proof if proof is not None and SCOPE in proof.bearer.scopes else None
+
+
+def _read(body: bytes) -> Submission | None:
+    """The run in a body; None where the ordinary way must say what is wrong with it."""
     try:
         content = read(body)
-        return Posted(parse(content), proof.bearer.actor, proof) if isinstance(content, dict) else None
+        return parse(content) if isinstance(content, dict) else None
     except (NotStrict, InvalidSubmission):
         return None
 

@@ -217,6 +217,30 @@ def test_one_whose_token_ended_meanwhile_does_not_spoil_the_others_of_a_group(ac
 
 
 @pytest.mark.usefixtures("small", "aurora")
+def test_each_proof_must_hold_whatever_another_of_the_same_token_says(account, now):
+    text = known(account, now)
+    before = prove_from_memory(text=text, now=timezone.now(), address=None)
+    ServiceAccount.objects.update(name="renamed")
+    tokens.verify(text=text, now=timezone.now())
+    after = prove_from_memory(text=text, now=timezone.now(), address=None)
+    posts = [Posted(parse(run_body(0, 100, external_id=each.bearer.actor.name)), each.bearer.actor, each) for each in (before, after)]
+    outcomes = receive_runs(posts=posts, now=timezone.now(), as_one=False)
+    assert [isinstance(outcome, TokenChanged) for outcome in outcomes] == [True, False]
+    assert list(EvalRun.objects.values_list("external_id", "posted_by")) == [("renamed", "service:renamed")]
+
+
+class Unreadable(io.RawIOBase):
+    def read(self, *_):
+        raise AssertionError("nobody is to wait for this body")
+
+
+@pytest.mark.usefixtures("small", "aurora")
+def test_a_body_is_not_waited_for_before_its_token_is_proven(application, taken):
+    status, *_ = answer(application, asked("fsf_dev_nobody", b"{}", **{"wsgi.input": Unreadable()}))
+    assert (status.split()[0], taken["ordinary"]) == ("401", 1)
+
+
+@pytest.mark.usefixtures("small", "aurora")
 def test_a_token_is_asked_about_once_before_the_short_way_is_open_to_it(application, taken, account, now):
     _, text = issue(account=account, scopes=["runs:write"], now=now)
     for number in range(3):
