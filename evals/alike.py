@@ -72,12 +72,11 @@ def _after(pattern: _Pattern, facts: Facts) -> Rows:
         "external_id": submission.external_id,
         "digest": facts.digest,
         "started": submission.started,
+        "completed": submission.completed or pattern.run["received"],
         "elicitation": submission.elicitation,
         "provenance": submission.provenance,
         "relationship": submission.relationship,
     }
-    if submission.completed is not None:
-        values["completed"] = submission.completed
     related = {"checkpoint": facts.checkpoint, "evaluation": facts.evaluation, "supersedes": None}
     run = like(EvalRun, pattern.run, related, values)
     return run, (like(EvalResult, pattern.result, {"run": run}, NOTHING),)

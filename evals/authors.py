@@ -2,6 +2,7 @@
 
 from accounts.roles import Actor, NotAllowed, check_reach
 from evals.models import EvalRun
+from evals.revisions import UNENDED
 
 
 class NotTheAuthor(NotAllowed):
@@ -13,7 +14,7 @@ class NotTheAuthor(NotAllowed):
         if newest is not None:
             why += f' To correct the run in place of that account, on record, post with "supersedes": {newest.pk}.'
         super().__init__(actor, "evals.heartbeat", why)
-        self.run = run
+        self.run, self.newest = run, newest or run
 
 
 def name_of(actor: Actor) -> str:
@@ -36,7 +37,7 @@ def check_author(run: EvalRun, actor: Actor) -> None:
 def check_end(run: EvalRun, actor: Actor) -> None:
     """Raise NotTheAuthor where the actor would end a run, started or given up as lost, that another account started."""
     start = run
-    while start.status == "lost" and start.supersedes is not None:
+    while start.status == "lost" and start.supersedes is not None and start.supersedes.status in UNENDED:
         start = start.supersedes
     if not _is_author(start, actor):
         raise NotTheAuthor(start, actor, run)

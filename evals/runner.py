@@ -26,6 +26,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.roles import SYSTEM, Refused
 from audit import log
 from evals import launcher
+from evals.authors import NotTheAuthor
 from evals.ingest import record_run
 from evals.models import EvalJob, EvalRun, EvalSchedule
 from evals.schedules import Ending, OtherSubject, Request, compose_body, external_id, fill_command, next_slot
@@ -248,7 +249,7 @@ def _record(job: EvalJob, ending: Ending, content: Mapping[str, Any], now: dt.da
     request = _request(job)
     for said in (content, {}):
         try:
-            run = record_run(submission=parse(compose_body(request, said, ending)), actor=SYSTEM, now=now).run
+            run = _stored(compose_body(request, said, ending), now)
         except (InvalidSubmission, OtherSubject) as wrong:
             ending = ending if ending.reason else Ending("error", f"the result was refused: {wrong}")
         except Refused as wrong:
@@ -256,6 +257,14 @@ def _record(job: EvalJob, ending: Ending, content: Mapping[str, Any], now: dt.da
         else:
             return run, ending if run.status == ending.status else Ending(run.status, f"the program reports the status {run.status}")
     return None, ending
+
+
+def _stored(body: dict[str, Any], now: dt.datetime) -> EvalRun:
+    """The run of a job; where another account had posted a start under its identity, it corrects that on record."""
+    try:
+        return record_run(submission=parse(body), actor=SYSTEM, now=now).run
+    except NotTheAuthor as other:
+        return record_run(submission=parse({**body, "supersedes": other.newest.pk}), actor=SYSTEM, now=now).run
 
 
 def _request(job: EvalJob) -> Request:

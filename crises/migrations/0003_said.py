@@ -30,11 +30,12 @@ def backwards(apps, editor):
 def spell_out(apps, editor):
     """Give each receipt words of its own again."""
     earlier, receipts = apps.get_model("crises", "EarlierReceipt"), apps.get_model("crises", "Receipt").objects
-    rows = [
-        earlier(run_id=row.run_id, reply=row.own or {"id": row.run_id, "ref": f"R-{row.run_id}", **row.said.words})
-        for row in receipts.select_related("said").order_by("run_id").iterator(chunk_size=1000)
-    ]
-    earlier.objects.bulk_create(rows, batch_size=1000)
+    last = 0
+    while rows := list(receipts.select_related("said").filter(run_id__gt=last).order_by("run_id")[:1000]):
+        earlier.objects.bulk_create(
+            [earlier(run_id=row.run_id, reply=row.own or {"id": row.run_id, "ref": f"R-{row.run_id}", **row.said.words}) for row in rows]
+        )
+        last = rows[-1].run_id
 
 
 class Migration(migrations.Migration):

@@ -7,10 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from accounts.roles import Actor, Kind, Refused
+from crises.receiving import receive_runs
 from evals.alike import Maker
 from evals.catalogue import choose_evaluation
 from evals.ingest import Facts, build_result, build_run
-from evals.models import Checkpoint, Evaluation
+from evals.models import Checkpoint, EvalRun, Evaluation
+from evals.storing import Posted
 from evals.submissions import InvalidSubmission, digest, parse
 from tests.conftest import NIGHTLY, run_body
 
@@ -99,3 +101,10 @@ def test_each_caller_has_rows_of_its_own(now):
     first, _ = maker.rows_of(facts, NIGHTLY, None)
     other, _ = maker.rows_of(facts, Actor(Kind.SERVICE, "other", 2), None)
     assert (first.posted_by, other.posted_by, len(maker.patterns)) == ("service:nightly", "service:other", 2)
+
+
+def test_a_run_that_does_not_say_when_it_was_completed_was_completed_when_it_came(now):
+    times = [{"completed": (now - dt.timedelta(days=400)).isoformat()}, {}, {"started": (now - dt.timedelta(days=1)).isoformat()}]
+    posts = [Posted(parse(run_body(3, 12, external_id=str(number), **told)), NIGHTLY) for number, told in enumerate(times)]
+    receive_runs(posts=posts, now=now)
+    assert list(EvalRun.objects.order_by("external_id").values_list("completed", flat=True)) == [now - dt.timedelta(days=400), now, now]

@@ -15,8 +15,11 @@ from django.utils import timezone
 
 from audit.models import Entry
 from evals import launcher, runner, tasks
+from evals.ingest import record_run
 from evals.models import Checkpoint, EvalJob, EvalRun, EvalSchedule, Evaluation, FrontierModel
-from evals.schedules import external_id
+from evals.schedules import PRODUCER, external_id
+from evals.submissions import parse
+from tests.conftest import NIGHTLY, run_body
 
 pytestmark = pytest.mark.django_db
 NINE = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
@@ -147,6 +150,15 @@ def test_a_job_is_launched_with_a_clean_environment_and_its_result_recorded(monk
     assert set(names.strip("[").replace("'", "").split(", ")) <= {"HOME", "LANG", "PATH", "TMPDIR", "LC_CTYPE"}
     assert rest.strip() == "True ['sonnet-4.5', 'toy@1']"
     assert list(Entry.objects.order_by("seq").values_list("action", flat=True)) == ["evals.job.launch", "evals.run.record"]
+
+
+def test_a_start_that_another_account_posted_under_its_identity_does_not_keep_its_result_out():
+    due, job = writing(), launched()
+    names = {"checkpoint": "sonnet-4.5", "evaluation": "toy@1", "external_id": external_id(due.pk, job.slot)}
+    planted = run_body(**names, producer={"name": PRODUCER}, status="started")
+    start = record_run(submission=parse(planted), actor=NIGHTLY, now=timezone.now()).run
+    run = ended(job).run
+    assert (run.supersedes, run.status, run.posted_by) == (start, "success", "system:system")
 
 
 def test_a_running_job_is_looked_at_by_one_worker_at_a_time():
