@@ -73,8 +73,13 @@ def _exchange(to: "psycopg.Connection[Any]", questions: Sequence[Question], *, c
 def _refusal(result: Any, to: "psycopg.Connection[Any]") -> psycopg.Error:
     error = error_from_result(result, to.info.encoding)
     if error.sqlstate == UNPREPARED:
-        _prepared[to] = _Known(_known(to).losses + 1)
+        prepare_anew(to)
     return error
+
+
+def prepare_anew(to: "psycopg.Connection[Any]") -> None:
+    """Take nothing for prepared on this connection."""
+    _prepared[to] = _Known(_known(to).losses + 1)
 
 
 def _known(to: "psycopg.Connection[Any]") -> _Known:

@@ -1,14 +1,10 @@
-"""Statements that another test's savepoint took away are prepared anew before a test that does not try again."""
+"""What another test's savepoint took away is prepared anew before a test that does not try again."""
 
-from django.db import transaction
+from django.db import connection
 
-from database.asking import with_statements_prepared
-from database.wire import exchange
+from database import wire
 
 
 def prepare_anew():
-    def attempt():
-        with transaction.atomic():
-            return exchange([("SELECT 'known'", [])])
-
-    return with_statements_prepared(attempt)
+    connection.ensure_connection()
+    wire.prepare_anew(connection.connection)
