@@ -12,6 +12,7 @@ from evals.catalogue import register_checkpoint
 from evals.storing import Posted
 from evals.submissions import parse
 from tests.conftest import NIGHTLY, run_body
+from tests.database.conftest import prepare_anew
 from thresholds.models import LevelStatus
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small", "aurora")]
 def nothing_known(monkeypatch):
     if not is_quick():
         pytest.skip("PostgreSQL's own way")
+    prepare_anew()
     monkeypatch.setattr(foreseeing, "_came", {})
 
 
