@@ -22,11 +22,8 @@ def is_quick() -> bool:
 
 
 def ask(statement: str, *values: object) -> Rows:
-    """The rows that a statement answers; those that were asked for ahead are at hand. What was told and waits goes with it."""
-    if _waiting.get() is None:
-        return _ask_plainly(statement, values)
-    found = _from_ahead(statement, values)
-    return exchange([*_taken(), (statement, values)])[-1] if found is None else found
+    """The rows that a statement answers."""
+    return ask_all((statement, values))[0]
 
 
 def _ask_plainly(statement: str, values: Sequence[object]) -> Rows:
@@ -36,14 +33,20 @@ def _ask_plainly(statement: str, values: Sequence[object]) -> Rows:
 
 
 def ask_all(*questions: Question) -> list[Rows]:
-    """The rows that each of several statements answers, by one way to the database and back inside `together`."""
+    """The rows that each of several statements answers; inside `together` by one way to the database and back, with what was told and
+    waits, but for those at hand that were asked for ahead."""
     if _waiting.get() is None:
         return [_ask_plainly(*question) for question in questions]
     found = [_from_ahead(*question) for question in questions]
-    left = [question for question, rows in zip(questions, found, strict=True) if rows is None]
-    told = _taken() if left else []
-    rest = iter(exchange([*told, *left])[len(told) :] if left else ())
+    rest = iter(_asked([question for question, rows in zip(questions, found, strict=True) if rows is None]))
     return [next(rest) if rows is None else rows for rows in found]
+
+
+def _asked(questions: Sequence[Question]) -> list[Rows]:
+    if not questions:
+        return []
+    told = _taken()
+    return exchange([*told, *questions])[len(told) :]
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import copysign
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from accounts.roles import Actor
 from evals.ingest import Facts, build_result, build_run
 from evals.models import EvalResult, EvalRun
 from evals.rows import like
-from evals.submissions import Submission
+from evals.submissions import Item, Submission
 
 SELECTIONS = frozenset({"selected_samples", "dataset_samples"})  # by what these say, a run is complete or is not
 NOTHING: dict[str, Any] = {}
@@ -29,7 +29,7 @@ class Maker:
     """Makes the rows of what is posted at one time. What was refused is looked at each time anew."""
 
     now: dt.datetime
-    patterns: dict[Hashable, _Pattern]
+    patterns: dict[Hashable, _Pattern] = field(default_factory=dict)
 
     def rows_of(self, facts: Facts, actor: Actor, supersedes: EvalRun | None) -> Rows:
         """The rows of a run and its results, not stored yet; raises what `build_run` raises."""
@@ -55,13 +55,17 @@ class Maker:
         """Whether it is a success that counts, told by one measurement, of a time gone by."""
         if submission.status != "success" or len(submission.measurements) != 1 or not SELECTIONS.isdisjoint(submission.provenance):
             return False
-        item = submission.measurements[0]
-        if item.solved is None or copysign(1, item.solved) < 0 or item.tasks is not None or item.value is not None:
-            return False
-        return item.stderr is None and item.ci_low is None and self._is_past(submission.started) and self._is_past(submission.completed)
+        return _is_count(submission.measurements[0]) and self._is_past(submission.started) and self._is_past(submission.completed)
 
     def _is_past(self, moment: dt.datetime | None) -> bool:
         return moment is None or moment <= self.now
+
+
+def _is_count(item: Item) -> bool:
+    """Whether a measurement tells how many tasks were solved, and no more."""
+    if item.solved is None or copysign(1, item.solved) < 0:
+        return False
+    return all(each is None for each in (item.tasks, item.value, item.stderr, item.ci_low))
 
 
 def _after(pattern: _Pattern, facts: Facts) -> Rows:

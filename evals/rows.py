@@ -11,7 +11,7 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.base import ModelState
 
-from database.asking import ask, is_quick, send_waiting, tell
+from database.asking import ask_all, is_quick, send_waiting, tell
 from database.wire import Question
 from evals.prepared import Unwritable, insert
 
@@ -32,8 +32,8 @@ def ids_question(model: type[models.Model], count: int) -> Question:
 def reserve_ids(model: type[models.Model], count: int) -> Iterator[int]:
     """So many ids that no other row of the model has or gets; ask inside the transaction that stores the rows."""
     if is_quick():
-        statement, values = ids_question(model, count)
-        return iter(ask(statement, *values)[0][0] or ())
+        (((numbers,),),) = ask_all(ids_question(model, count))
+        return iter(numbers or ())
     table = model._meta.db_table  # noqa: SLF001 - Django's documented way to a model's table
     with connection.cursor() as cursor:
         cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])  # a transaction is the one writer
@@ -54,7 +54,7 @@ def store_rows(rows: Sequence[models.Model], *, nameless: bool = False) -> None:
         unnamed = [row for row in map(vars, rows) if row[key] is None]
         for row, number in zip(unnamed, reserve_ids(model, len(unnamed)) if unnamed else (), strict=True):
             row[key] = number
-    if connection.vendor == "postgresql":
+    if is_quick():
         _send(rows, nameless=nameless)
     else:
         model._default_manager.bulk_create(rows)  # noqa: SLF001 - the manager of any model

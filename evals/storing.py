@@ -63,7 +63,7 @@ def record_runs(
     digests = [digest(post.submission) for post in posts]
     known, names = _looked_up(posts)
     ids = reserve_ids(EvalRun, _most_new(posts, digests, known))
-    maker = Maker(now, {})
+    maker = Maker(now)
     done: list[Recorded | Refusal] = []
     for post, content in zip(posts, digests, strict=True):
         there = known[post.identity]

@@ -107,6 +107,11 @@ def read_log(raw: bytes, keep: Keep | None = None, deepest: int = DEPTH) -> Any:
         return content
     if (depth := _depth(raw)) > deepest:
         raise NotStrict(f"The JSON is nested {depth} levels deep; {deepest} are read.")
+    return _built(raw, keep)
+
+
+def _built(raw: bytes, keep: Keep | None) -> Any:
+    """The content, read with a look at every part."""
     try:
         return json.loads(raw.decode(), object_pairs_hook=partial(_once, keep), parse_constant=lambda _: None, parse_float=_number)
     except UnicodeDecodeError as wrong:

@@ -63,6 +63,9 @@ PLAIN: dict[str, set[str | None]] = {
 }
 REFUSALS = (Refused, InvalidSubmission, InvalidMeasurement)
 logger = logging.getLogger(__name__)
+_renderer, _view = JSONRenderer(), Runs()
+_view.setup(WSGIRequest({"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO()}))
+_constant = list(_view.default_response_headers.items())
 
 
 class Shortcut:
@@ -77,11 +80,11 @@ class Shortcut:
         if environ.get("PATH_INFO") != PATH or not is_plain(environ):
             return self._application(environ, start_response)
         try:
-            proof = self._proven(environ)
-            if proof is None:
+            proven = self._proven(environ)
+            if proven is None:
                 return self._application(environ, start_response)
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-            answered = self._answered(environ, proof, body)
+            answered = self._answered(environ, proven, body)
         finally:
             close_old_connections()
             request_ids.end()
@@ -104,7 +107,7 @@ class Shortcut:
         if submission is None:
             return None
         number = request_ids.begin(environ)
-        answer = _stored(environ, Posted(submission, proof.bearer.actor, proof))
+        answer = _stored(environ, submission, proof)
         if answer is None:
             return None
         status = HTTPStatus.CREATED if answer.created else HTTPStatus.OK
@@ -141,12 +144,6 @@ class Shortcut:
         return chain
 
 
-_renderer = JSONRenderer()
-_view = Runs()
-_view.setup(WSGIRequest({"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO()}))
-_constant = list(_view.default_response_headers.items())
-
-
 def _silent(_: object) -> HttpResponse:
     response = HttpResponse(status=HTTPStatus.ACCEPTED)
     del response["Content-Type"]
@@ -178,13 +175,11 @@ def _read(body: bytes) -> Submission | None:
         return None
 
 
-def _stored(environ: Environ, asked: Posted) -> Answer | None:
+def _stored(environ: Environ, submission: Submission, proof: Proof) -> Answer | None:
     """What the post is answered; None where it was refused, for it is refused again."""
-    if asked.proof is None:
-        return None
     try:
-        count_token(environ, asked.proof.bearer.key, timezone.now())
-        answer = receive_gathered(asked)
+        count_token(environ, proof.bearer.key, timezone.now())
+        answer = receive_gathered(Posted(submission, proof.bearer.actor, proof))
     except REFUSALS:
         return None
     except Exception:

@@ -39,11 +39,10 @@ def assess_many(*, stored: Sequence[Stored], now: dt.datetime, keep: Keep = keep
     """
     found: list[list[Judged]] = [[] for _ in stored]
     taken = list(_taken(stored, now))
-    heirs = _heirs(taken)
-    taken, later = _set_apart(taken, heirs, now), set(_superseded(taken))
-    for alone, some in groupby(taken, key=lambda each: each.alone):
+    corrected, later = _corrected(taken), set(_superseded(taken))
+    for alone, some in groupby(_set_apart(taken, corrected, now), key=lambda each: each.alone):
         runs = list(some)
-        for position, judged in _judge_alone(runs, stored, now, later) if alone else judge_together(runs, now, keep):
+        for position, judged in _judge_alone(runs, stored, now, later) if alone else judge_together(runs, now, keep, corrected):
             found[position].append(judged)
         later.difference_update(_superseded(runs))
     return found
@@ -70,32 +69,41 @@ def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datet
 
 def _taken(stored: Sequence[Stored], now: dt.datetime) -> Iterator[Taken]:
     """Every run, once, with the levels that read it; not what nothing judges and what corrects nothing."""
-    known, drawn, seen, metrics = published(), dict[tuple[int, dt.date], _Lines](), set[int](), dict[int, str]()
-    for position, (run, results) in enumerate(stored):
-        if run.id in seen:
-            continue
-        seen.add(run.id)
+    known, drawn = published(), dict[tuple[int, dt.date], tuple[_Lines, str]]()
+    for position, (run, results) in _once(stored):
         idle, held = is_idle(run, results), vars(run)
         if idle and held["supersedes_id"] is None:
             continue
         pair = held["checkpoint_id"], held["evaluation_id"]
         key = pair[1], run.completed.astimezone(dt.UTC).date()
-        if (lines := drawn.get(key)) is None:
-            lines = drawn[key] = _lines(*key, known, now.date())
-        if (metric := metrics.get(pair[1])) is None:
-            metric = metrics[pair[1]] = run.evaluation.metric
+        if key not in drawn:
+            drawn[key] = _lines(*key, known, now.date()), run.evaluation.metric
+        lines, metric = drawn[key]
         result = next((each for each in results if each.metric == metric), None)
         yield Taken(position, run, pair, result, () if idle else lines[0], lines[1] or run.received != now)
+
+
+def _once(stored: Sequence[Stored]) -> Iterator[tuple[int, Stored]]:
+    """Each run where it came first."""
+    seen = set[int]()
+    for position, each in enumerate(stored):
+        if each[0].id not in seen:
+            seen.add(each[0].id)
+            yield position, each
 
 
 def _lines(evaluation_id: int, day: dt.date, known: Sequence[Framework], today: dt.date) -> _Lines:
     """The lines that read an evaluation on a day."""
     lines = lines_for(evaluation_id=evaluation_id, on=day, frameworks=known)
     groups = [list(group) for _, group in groupby(lines, key=lambda line: line.level_id)]
-    chosen = {each.pk for each in in_force(known, day)}
-    later = [each for each in known if day < each.effective_from <= today and each.pk not in chosen]
-    since = any(line.evaluation_id == evaluation_id for each in later for line in lines_of(each))
+    since = any(line.evaluation_id == evaluation_id for each in _since(known, day, today) for line in lines_of(each))
     return [group_of(group) for group in groups], since or any(line.level.combine != "any" for line in lines)
+
+
+def _since(known: Sequence[Framework], day: dt.date, today: dt.date) -> list[Framework]:
+    """The versions that came into force after a day, up to today, and were not chosen for that day."""
+    chosen = {each.pk for each in in_force(known, day)}
+    return [each for each in known if day < each.effective_from <= today and each.pk not in chosen]
 
 
 def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
@@ -107,15 +115,21 @@ def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
     return list(live.select_related("checkpoint__model", "source").order_by("pk").select_for_update(of=("self",), no_key=True))
 
 
-def _set_apart(taken: list[Taken], heirs: Sequence[Equivalence], now: dt.datetime) -> list[Taken]:
+def _set_apart(taken: list[Taken], corrected: Mapping[int, set[Place]], now: dt.datetime) -> list[Taken]:
     """The runs of a batch, marked where they must be judged alone; all rows are locked where they are not locked at once."""
-    corrected, sources, here = _corrected(taken), {heir.source_id for heir in heirs}, {each.run.id for each in taken}
-    apart = {each.run.id for each in taken if each.alone or each.pair[0] in sources or vars(each.run)["supersedes_id"] in here}
+    heirs = _heirs(taken)
+    apart = _apart(taken, {heir.source_id for heir in heirs})
     if not corrected and not apart:
         return taken
     _lock_all(taken, heirs, {place for places in corrected.values() for place in places}, now)
     apart |= _signed(corrected)
     return [each._replace(alone=each.run.id in apart) for each in taken]
+
+
+def _apart(taken: Sequence[Taken], sources: set[int]) -> set[int]:
+    """The runs that nothing more need be asked of: others inherit from their checkpoint, or they correct a run of the same batch."""
+    here = {each.run.id for each in taken}
+    return {each.run.id for each in taken if each.alone or each.pair[0] in sources or vars(each.run)["supersedes_id"] in here}
 
 
 def _corrected(taken: Iterable[Taken]) -> dict[int, set[Place]]:

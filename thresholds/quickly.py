@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from database.asking import ask, is_quick, tell
+from database.asking import ask_all, is_quick, tell
 from database.wire import Question
 from evals.models import Evaluation
 from evals.prepared import Unwritable, as_json, made, quoted
@@ -32,8 +32,7 @@ def places_question(places: Iterable[tuple[int, int]]) -> Question:
 
 def lock_places(places: Collection[tuple[int, int]]) -> list[LevelStatus]:
     """The rows of some places, checkpoint and level, locked in the order of levels and checkpoints."""
-    statement, values = places_question(places)
-    return made(LevelStatus, ask(statement, *values))
+    return made(LevelStatus, ask_all(places_question(places))[0])
 
 
 @cache
@@ -69,9 +68,9 @@ def validity_of(evaluations: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
     """By evaluation what was found out about it, as it stands now; on every database."""
     if not is_quick():
         return dict(Evaluation.objects.filter(pk__in=evaluations).values_list("pk", "validity"))
-    return {pk: json.loads(found) for pk, found in ask(VALIDITY, sorted(evaluations))}
+    return {pk: json.loads(found) for pk, found in ask_all(validity_question(evaluations))[0]}
 
 
 def lock_heirs(sources: Iterable[int]) -> list[int]:
     """The ids of the live equivalences to these checkpoints, locked in their order."""
-    return [pk for (pk,) in ask(HEIRS, sorted(sources))]
+    return [pk for (pk,) in ask_all(heirs_question(sources))[0]]

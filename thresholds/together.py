@@ -76,9 +76,12 @@ def keep_rows(rows: Sequence[Assessment]) -> None:
     Assessment.objects.bulk_create(rows)
 
 
-def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep) -> Iterator[tuple[int, Judged]]:
-    """Judge runs that need no care, all at once; by the position of the run what it did to a level, in order."""
-    wanted, corrected = _by_place(taken), _corrected(taken)
+def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep, rested: Mapping[int, set[Place]]) -> Iterator[tuple[int, Judged]]:
+    """Judge runs that need no care, all at once; by the position of the run what it did to a level, in order.
+
+    `rested` says by run which places rest on what it supersedes.
+    """
+    wanted, corrected = _by_place(taken), set[Place]().union(*(rested.get(each.run.id, ()) for each in taken))
     for place in sorted(corrected - wanted.keys(), key=lambda each: each[::-1]):
         rebuild(checkpoint_id=place[0], level_id=place[1], now=now)
     if not wanted:
@@ -101,12 +104,6 @@ def _by_place(taken: Iterable[Taken]) -> dict[Place, list[tuple[Taken, Group]]]:
         for group in each.groups:
             wanted.setdefault((each.pair[0], group.level_id), []).append((each, group))
     return wanted
-
-
-def _corrected(taken: Sequence[Taken]) -> set[Place]:
-    """The places that rest on what these runs supersede."""
-    superseded = [run for each in taken if (run := vars(each.run)["supersedes_id"]) is not None]
-    return set(Assessment.objects.filter(run__in=superseded).values_list("checkpoint", "level")) if superseded else set()
 
 
 def _read_anew(status: LevelStatus, level: CapabilityLevel) -> None:

@@ -79,7 +79,7 @@ def made(make):
 def test_whatever_is_posted_together_makes_the_rows_that_it_makes_alone(drawn, now):
     checkpoint = Checkpoint.objects.select_related("model").get()
     evaluation = choose_evaluation("ctf@1", list(Evaluation.objects.filter(slug="ctf")))
-    maker = Maker(now, {})
+    maker = Maker(now)
     for number, each in enumerate(drawn * 2):
         try:
             submission = parse(body(number, each, now))
@@ -96,7 +96,7 @@ def test_whatever_is_posted_together_makes_the_rows_that_it_makes_alone(drawn, n
 
 def test_each_caller_has_rows_of_its_own(now):
     checkpoint, evaluation = Checkpoint.objects.select_related("model").get(), Evaluation.objects.get(slug="ctf")
-    submission, maker = parse(run_body(3, 12)), Maker(now, {})
+    submission, maker = parse(run_body(3, 12)), Maker(now)
     facts = Facts(submission, checkpoint, evaluation, digest(submission))
     first, _ = maker.rows_of(facts, NIGHTLY, None)
     other, _ = maker.rows_of(facts, Actor(Kind.SERVICE, "other", 2), None)
