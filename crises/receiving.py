@@ -17,7 +17,7 @@ from audit import log
 from crises.foreseeing import MOST, foreseen, learn
 from crises.receipts import Replies, replies_to
 from crises.response import Answer, answer_one, insistently, lost_a_race, receive_run, rehearsed
-from database.asking import asked_ahead, together, with_statements_prepared
+from database.asking import asked_ahead, send_off, together, with_statements_prepared
 from evals.ingest import Recorded
 from evals.rows import check_references, store_rows
 from evals.storing import Posted, Refusal, record_runs
@@ -79,6 +79,7 @@ def _alone(post: Posted, now: dt.datetime) -> Outcome:
 def _together(posts: Sequence[Posted], now: dt.datetime, *, as_one: bool) -> list[Outcome]:
     with transaction.atomic(), together(commit=True), asked_ahead(foreseen(posts)), log.gathered():
         recorded = record_runs(posts=posts, now=now, judged=now, as_one=as_one)
+        send_off()
         new = [(post, found) for post, found in zip(posts, recorded, strict=True) if isinstance(found, Recorded) and found.created]
         replies = _judged(new, now)
         kept = replies_to(found.run.id for found in recorded if isinstance(found, Recorded) and not found.created)
@@ -90,6 +91,7 @@ def _together(posts: Sequence[Posted], now: dt.datetime, *, as_one: bool) -> lis
 def _judged(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime) -> dict[int, Answer]:
     """The answer to each new run by its id, its reply kept as its receipt."""
     judged = assess_many(stored=[(each.run, each.results) for _, each in new], now=now, keep=store_rows)
+    send_off()
     replies, told = Replies(now), {}
     for (post, each), found in zip(new, judged, strict=True):
         told[each.run.id] = replies.answer_to(each.run, found)

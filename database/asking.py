@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 
 from django.db import DatabaseError, connection
 
-from database.wire import UNPREPARED, Question, Rows, exchange
+from database.wire import UNPREPARED, Question, Rows, call_off, exchange, is_under_way
+from database.wire import send_off as send
 
 # The plan of a prepared statement is kept: making one for the values at hand took longer than the statement itself.
 PLANNED_ONCE: Question = ("SET LOCAL plan_cache_mode = force_generic_plan", ())
@@ -117,15 +118,25 @@ def together(*, commit: bool = False) -> Iterator[None]:
     try:
         with connection.execute_wrapper(_after_what_waits):
             yield
-        if left := _taken():
+        left = _taken()
+        if left or is_under_way():
             exchange(left, commit=commit and len(connection.atomic_blocks) == 1)
     finally:
         _waiting.reset(token)
+        if is_under_way():
+            call_off()
+
+
+def send_off() -> None:
+    """What was told so far goes now, so that the database works on it meanwhile; nobody waits for its answer yet."""
+    if waiting := _taken():
+        send(waiting)
 
 
 def send_waiting() -> None:
-    """Send what was told and waits; for whoever talks to the database past Django's cursors."""
-    if waiting := _taken():
+    """Send what was told and waits, and await all answers; for whoever talks to the database past Django's cursors."""
+    waiting = _taken()
+    if waiting or is_under_way():
         exchange(waiting)
 
 

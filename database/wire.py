@@ -5,7 +5,8 @@ exchange is then refused with `UNPREPARED`, and the whole transaction succeeds w
 types that the statement gives them, so it must say those that do not follow from its columns (`%s::bigint[]`).
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -33,7 +34,17 @@ class _Known:
     names: set[bytes] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Way:
+    """What is on its way to the server and was not answered yet."""
+
+    values: Any  # psycopg's Transformer
+    preparing: dict[int, bytes] = field(default_factory=dict)  # by the place of its result, the name of what is prepared
+    place: int = 0
+
+
 _prepared: "WeakKeyDictionary[psycopg.Connection[Any], _Known]" = WeakKeyDictionary()
+_open: "WeakKeyDictionary[psycopg.Connection[Any], _Way]" = WeakKeyDictionary()
 
 
 def exchange(questions: Sequence[Question], *, commit: bool = False) -> list[Rows]:
@@ -41,33 +52,72 @@ def exchange(questions: Sequence[Question], *, commit: bool = False) -> list[Row
 
     With `commit` the transaction is committed with them, which the block of Django's around it finds done.
     """
+    _ready(questions)
+    with connection.wrap_database_errors:
+        return _exchange(connection.connection, questions, commit=commit)
+
+
+def send_off(questions: Sequence[Question]) -> None:
+    """Have the server do these while we do something else; what it refuses is raised by the next `exchange`, which must come before
+    anybody else talks to it, or `call_off`."""
+    _ready(questions)
+    with connection.wrap_database_errors, _closed_on_error(connection.connection) as to:
+        _send(to, questions, _way(to))
+        to.pgconn.flush()  # what it cannot take at once goes with the next exchange
+
+
+def is_under_way() -> bool:
+    """Whether something was sent off and its answer not awaited yet."""
+    return connection.connection in _open
+
+
+def call_off() -> None:
+    """Wait until what was sent off is done, whatever comes of it: the transaction is given up."""
+    with suppress(psycopg.Error):
+        _exchange(connection.connection, (), commit=False)
+
+
+def _ready(questions: Iterable[Question]) -> None:
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     if connection.queries_logged or connection.execute_wrappers:
         for each in questions:
             _tell_wrappers(*each)
-    with connection.wrap_database_errors:
-        return _exchange(connection.connection, questions, commit=commit)
+
+
+@contextmanager
+def _closed_on_error(to: "psycopg.Connection[Any]") -> "Iterator[psycopg.Connection[Any]]":
+    try:
+        yield to
+    except BaseException:
+        _open.pop(to, None)
+        to.close()  # who knows what is still on its way
+        raise
+
+
+def _way(to: "psycopg.Connection[Any]") -> _Way:
+    if (way := _open.get(to)) is None:
+        way = _Way(Transformer(to))
+        to.pgconn.enter_pipeline_mode()
+        _open[to] = way
+    return way
 
 
 def _exchange(to: "psycopg.Connection[Any]", questions: Sequence[Question], *, commit: bool) -> list[Rows]:
-    values, preparing = Transformer(to), dict[int, bytes]()
-    to.pgconn.enter_pipeline_mode()
-    try:
-        places = _send(to, questions, values, preparing)
+    with _closed_on_error(to):
+        way = _way(to)
+        places = _send(to, questions, way)
         if commit:
             to.pgconn.send_query_params(b"COMMIT", None)
         to.pgconn.pipeline_sync()
         results = to.wait(_results(to.pgconn))
         to.pgconn.exit_pipeline_mode()
-    except BaseException:
-        to.close()  # who knows what is still on its way
-        raise
-    _known(to).names.update(name for place, name in preparing.items() if results[place].status in SOUND)
+        del _open[to]
+    _known(to).names.update(name for place, name in way.preparing.items() if results[place].status in SOUND)
     for result in results:
         if result.status not in SOUND:
             raise _refusal(result, to)
-    return [_rows(values, results[place]) for place in places]
+    return [_rows(way.values, results[place]) for place in places]
 
 
 def _refusal(result: Any, to: "psycopg.Connection[Any]") -> psycopg.Error:
@@ -86,22 +136,21 @@ def _known(to: "psycopg.Connection[Any]") -> _Known:
     return _prepared.setdefault(to, _Known())
 
 
-def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], values: Any, preparing: dict[int, bytes]) -> list[int]:
-    """Send all of them; the place of each one's result among all results, and by theirs the names that are prepared."""
-    known = _known(to)
-    places, place = [], 0
+def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], way: _Way) -> list[int]:
+    """Send all of them; the place of each one's result among all results that are on their way."""
+    known, places = _known(to), []
     if to.pgconn.transaction_status == TransactionStatus.IDLE and not to.autocommit:
         to.pgconn.send_query_params(b"BEGIN", None)
-        place += 1
+        way.place += 1
     for statement, given in questions:
         name, text = _named(statement, known.losses)
-        if name not in known.names and name not in preparing.values():
+        if name not in known.names and name not in way.preparing.values():
             to.pgconn.send_prepare(name, text)
-            preparing[place] = name
-            place += 1
-        to.pgconn.send_query_prepared(name, values.dump_sequence(given, [PyFormat.TEXT] * len(given)))
-        places.append(place)
-        place += 1
+            way.preparing[way.place] = name
+            way.place += 1
+        to.pgconn.send_query_prepared(name, way.values.dump_sequence(given, [PyFormat.TEXT] * len(given)))
+        places.append(way.place)
+        way.place += 1
     return places
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
-from database.asking import ask, ask_all, asked_ahead, is_quick, tell, together, with_statements_prepared
+from database.asking import ask, ask_all, asked_ahead, is_quick, send_off, tell, together, with_statements_prepared
 from database.wire import UNPREPARED, exchange
 from evals.models import Checkpoint, FrontierModel
 from tests.database.conftest import prepare_anew
@@ -154,3 +154,42 @@ def test_several_are_asked_together_but_for_those_at_hand():
 
     ahead, count, now = with_statements_prepared(attempt)
     assert (count, ahead < now) == ([(0,)], True)
+
+
+@committed
+def test_what_was_sent_off_is_kept_with_the_rest_also_where_the_orm_speaks_next():
+    with transaction.atomic(), together(commit=True):
+        tell(INSERT, "early")
+        send_off()
+        assert slugs() == ["early"]
+        tell(INSERT, "next")
+        send_off()
+        tell(INSERT, "last")
+    connection.close()
+    assert slugs() == ["early", "last", "next"]
+
+
+def told(*each, then=()):
+    """Tell some and send them off, then others; fail where nothing comes then."""
+    with transaction.atomic(), together(commit=True):
+        for slug in each:
+            tell(INSERT, slug)
+        send_off()
+        if not then:
+            raise ZeroDivisionError
+        tell(INSERT, *then)
+
+
+@committed
+def test_what_was_sent_off_in_vain_is_raised_with_the_next_answer_and_nothing_is_kept():
+    with pytest.raises(IntegrityError):
+        told("same", "same", then=["after"])
+    assert slugs() == []
+
+
+@committed
+@pytest.mark.parametrize("refused", ["same", "other"])
+def test_where_the_work_fails_after_sending_off_the_connection_is_good_and_nothing_is_kept(refused):
+    with pytest.raises(ZeroDivisionError):
+        told("same", refused)
+    assert (slugs(), ask("SELECT 1")) == ([], [(1,)])
