@@ -5,8 +5,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import NoneType
 from typing import Any
 
+import orjson
 from django.db import transaction
 
 from accounts.roles import Actor
@@ -29,34 +31,35 @@ def _fields(entry: Entry) -> dict[str, Any]:
     }
 
 
-COLUMNS = ("at", "actor_kind", "actor", "actor_id", "action", "about", "data")
+PLAIN = frozenset({str, int, bool, NoneType})  # what every database gives back as it is, and every writer of JSON writes alike
 APPEND = "SELECT audit_append(%s::json)"  # on the way of every post everyone waits for the head: no question and no answer between
-_gathered: ContextVar[list[Entry] | None] = ContextVar("gathered", default=None)
+Told = dict[str, Any]  # the columns of an entry that has no place in the chain yet
+_gathered: ContextVar[list[Told] | None] = ContextVar("gathered", default=None)
 
 
 def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Mapping[str, Any] | None = None) -> None:
     """Append one entry to the chain in the transaction of the change; inside `gathered` it is appended when that ends."""
-    entry = Entry(
-        at=now,
-        actor_kind=actor.kind.value,
-        actor=actor.name[:150],
-        actor_id=actor.id,
-        action=action,
-        about=about[:120],
-        data={key: _settled(value) for key, value in (data or {}).items()},
-    )
+    told: Told = {
+        "at": now,
+        "actor_kind": actor.kind.value,
+        "actor": actor.name[:150],
+        "actor_id": actor.id,
+        "action": action,
+        "about": about[:120],
+        "data": _settled(data or {}),
+    }
     if (waiting := _gathered.get()) is not None:
-        waiting.append(entry)
+        waiting.append(told)
     else:
-        _append([entry])
+        _append([told])
 
 
 def _settled(value: Any) -> Any:
     """The value as every database gives it back: PostgreSQL returns 1e22 and -0.0 as whole numbers, which would break the hash."""
+    if type(value) is dict or isinstance(value, Mapping):
+        return {key: part if type(part) in PLAIN else _settled(part) for key, part in value.items()}
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, Mapping):
-        return {key: _settled(part) for key, part in value.items()}
     return [_settled(part) for part in value] if isinstance(value, list | tuple) else value
 
 
@@ -67,7 +70,7 @@ def gathered() -> Iterator[None]:
     Use it inside the transaction; nothing is appended where the block raises, for then nothing else is kept either. Inside
     another such block what was recorded waits for the end of that one.
     """
-    waiting: list[Entry] = []
+    waiting: list[Told] = []
     token = _gathered.set(waiting)
     try:
         yield
@@ -79,12 +82,13 @@ def gathered() -> Iterator[None]:
         _append(waiting)
 
 
-def _append(entries: Sequence[Entry]) -> None:
-    if not entries:
+def _append(told: Sequence[Told]) -> None:
+    if not told:
         return
     if is_quick():
-        tell(APPEND, json.dumps([_row(entry) for entry in entries]))
+        tell(APPEND, _as_json([_row(each) for each in told]))
         return
+    entries = [Entry(**each) for each in told]
     with transaction.atomic(savepoint=False):
         head = Head.objects.get(pk=1)
         for entry in entries:
@@ -95,9 +99,27 @@ def _append(entries: Sequence[Entry]) -> None:
         head.save(update_fields=["seq", "hash"])
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(told: Told) -> dict[str, Any]:
     """What `audit_append` takes: the columns, and what the hash is of."""
-    return {name: getattr(entry, name) for name in COLUMNS} | {"at": entry.at.isoformat(), "written": unfinished(_fields(entry))}
+    at: dt.datetime = told["at"]
+    return {**told, "at": at.isoformat(), "written": _written({**told, "at": at.astimezone(dt.UTC).isoformat()})}
+
+
+def _written(fields: Told) -> str:
+    """What `unfinished` gives, in a tenth of the time where every writer writes the data alike."""
+    if not PLAIN.issuperset(map(type, fields["data"].values())):
+        return unfinished(fields)
+    try:
+        return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()[:-1] + ","
+    except TypeError:  # a number of more than 64 bits, or half a sign
+        return unfinished(fields)
+
+
+def _as_json(rows: Sequence[dict[str, Any]]) -> str:
+    try:
+        return orjson.dumps(rows).decode()
+    except TypeError:  # as above
+        return json.dumps(rows)
 
 
 def _pairs() -> Iterator[tuple[dict[str, Any], str]]:

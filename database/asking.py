@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, TypeVar, cast
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
 from database.wire import UNPREPARED, Question, Rows, call_off, exchange, is_under_way
 from database.wire import send_off as send
@@ -17,8 +18,9 @@ _waiting: ContextVar[list[Question] | None] = ContextVar("waiting", default=None
 _ahead: ContextVar[dict[tuple[str, str], Rows] | None] = ContextVar("ahead", default=None)
 
 
+@cache
 def is_quick() -> bool:
-    """Whether the database takes these statements."""
+    """Whether the database takes these statements; a process has one."""
     return connection.vendor == "postgresql"
 
 
@@ -47,7 +49,7 @@ def _asked(questions: Sequence[Question]) -> list[Rows]:
     if not questions:
         return []
     told = _taken()
-    return exchange([*told, *questions])[len(told) :]
+    return exchange([*told, *questions], past=_after_what_waits)[len(told) :]
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def asked_ahead(questions: Sequence[Question]) -> Iterator[None]:
     if not questions or not is_quick():
         yield
         return
-    _, *found = exchange([PLANNED_ONCE, *questions])
+    _, *found = exchange([PLANNED_ONCE, *questions], past=_after_what_waits)
     token = _ahead.set({_name(*question): rows for question, rows in zip(questions, found, strict=True)})
     try:
         yield
@@ -114,13 +116,13 @@ def together(*, commit: bool = False) -> Iterator[None]:
     if not is_quick() or _waiting.get() is not None:
         yield
         return
-    token = _waiting.set([])
+    token, here = _waiting.set([]), connections[DEFAULT_DB_ALIAS]
     try:
-        with connection.execute_wrapper(_after_what_waits):
+        with here.execute_wrapper(_after_what_waits):
             yield
         left = _taken()
         if left or is_under_way():
-            exchange(left, commit=commit and len(connection.atomic_blocks) == 1)
+            exchange(left, commit=commit and len(here.atomic_blocks) == 1)
     finally:
         _waiting.reset(token)
         if is_under_way():
@@ -130,14 +132,14 @@ def together(*, commit: bool = False) -> Iterator[None]:
 def send_off() -> None:
     """What was told so far goes now, so that the database works on it meanwhile; nobody waits for its answer yet."""
     if waiting := _taken():
-        send(waiting)
+        send(waiting, past=_after_what_waits)
 
 
 def send_waiting() -> None:
     """Send what was told and waits, and await all answers; for whoever talks to the database past Django's cursors."""
     waiting = _taken()
     if waiting or is_under_way():
-        exchange(waiting)
+        exchange(waiting, past=_after_what_waits)
 
 
 def _taken() -> list[Question]:

@@ -5,8 +5,9 @@ exchange is then refused with `UNPREPARED`, and the whole transaction succeeds w
 types that the statement gives them, so it must say those that do not follow from its columns (`%s::bigint[]`).
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import datetime as dt
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -14,10 +15,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import connection
-from psycopg.adapt import PyFormat, Transformer
+from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.types.datetime import TimestamptzLoader
 from psycopg.waiting import Ready, Wait
 
 Question = tuple[str, Sequence[object]]  # a statement and its values
@@ -27,97 +29,101 @@ SOUND = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is prepared on a connection; after a loss under new names, for some of it may be there."""
-
-    losses: int = 0
-    names: set[bytes] = field(default_factory=set)
-
-
-@dataclass(slots=True)
 class _Way:
     """What is on its way to the server and was not answered yet."""
 
-    values: Any  # psycopg's Transformer
     preparing: dict[int, bytes] = field(default_factory=dict)  # by the place of its result, the name of what is prepared
     place: int = 0
 
 
-_prepared: "WeakKeyDictionary[psycopg.Connection[Any], _Known]" = WeakKeyDictionary()
-_open: "WeakKeyDictionary[psycopg.Connection[Any], _Way]" = WeakKeyDictionary()
+@dataclass(slots=True)
+class _Known:
+    """What writes and reads the values of a connection, what is on its way, and what is prepared; after a loss under new names, for some
+    of it may be there."""
+
+    values: Any  # psycopg's Transformer
+    way: _Way | None = None
+    losses: int = 0
+    names: set[bytes] = field(default_factory=set)
 
 
-def exchange(questions: Sequence[Question], *, commit: bool = False) -> list[Rows]:
+_connections: "WeakKeyDictionary[psycopg.Connection[Any], _Known]" = WeakKeyDictionary()
+
+
+def exchange(questions: Sequence[Question], *, commit: bool = False, past: object = None) -> list[Rows]:
     """What each statement answers, in order; the first that is refused is raised as the ORM raises it, and none after it is run.
 
-    With `commit` the transaction is committed with them, which the block of Django's around it finds done.
+    With `commit` the transaction is committed with them, which the block of Django's around it finds done. They are shown to every wrapper
+    of the connection's statements but the one that they go `past`.
     """
-    _ready(questions)
-    with connection.wrap_database_errors:
-        return _exchange(connection.connection, questions, commit=commit)
+    here = _ready(questions, past)
+    with here.wrap_database_errors:
+        return _exchange(here.connection, questions, commit=commit)
 
 
-def send_off(questions: Sequence[Question]) -> None:
+def send_off(questions: Sequence[Question], *, past: object = None) -> None:
     """Have the server do these while we do something else; what it refuses is raised by the next `exchange`, which must come before
     anybody else talks to it, or `call_off`."""
-    _ready(questions)
-    with connection.wrap_database_errors, _closed_on_error(connection.connection) as to:
-        _send(to, questions, _way(to))
-        to.pgconn.flush()  # what it cannot take at once goes with the next exchange
+    here = _ready(questions, past)
+    to = here.connection
+    with here.wrap_database_errors:
+        try:
+            _send(to, questions, _known(to))
+            to.pgconn.flush()  # what it cannot take at once goes with the next exchange
+        except BaseException:
+            _close(to)
+            raise
 
 
 def is_under_way() -> bool:
     """Whether something was sent off and its answer not awaited yet."""
-    return connection.connection in _open
+    known = _connections.get(connections[DEFAULT_DB_ALIAS].connection)
+    return known is not None and known.way is not None
 
 
 def call_off() -> None:
     """Wait until what was sent off is done, whatever comes of it: the transaction is given up."""
     with suppress(psycopg.Error):
-        _exchange(connection.connection, (), commit=False)
+        _exchange(connections[DEFAULT_DB_ALIAS].connection, (), commit=False)
 
 
-def _ready(questions: Iterable[Question]) -> None:
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    if connection.queries_logged or connection.execute_wrappers:
+def _ready(questions: Iterable[Question], past: object) -> Any:
+    """Django's side of the connection, which every other wrapper was shown these by."""
+    here = connections[DEFAULT_DB_ALIAS]
+    here.ensure_connection()
+    here.validate_no_broken_transaction()
+    wrappers = [each for each in here.execute_wrappers if each is not past]
+    if wrappers or here.queries_logged:
         for each in questions:
-            _tell_wrappers(*each)
+            _tell(here, wrappers, *each)
+    return here
 
 
-@contextmanager
-def _closed_on_error(to: "psycopg.Connection[Any]") -> "Iterator[psycopg.Connection[Any]]":
-    try:
-        yield to
-    except BaseException:
-        _open.pop(to, None)
-        to.close()  # who knows what is still on its way
-        raise
-
-
-def _way(to: "psycopg.Connection[Any]") -> _Way:
-    if (way := _open.get(to)) is None:
-        way = _Way(Transformer(to))
-        to.pgconn.enter_pipeline_mode()
-        _open[to] = way
-    return way
+def _close(to: "psycopg.Connection[Any]") -> None:
+    """Give a connection up of which nobody knows what is still on its way."""
+    _known(to).way = None
+    to.close()
 
 
 def _exchange(to: "psycopg.Connection[Any]", questions: Sequence[Question], *, commit: bool) -> list[Rows]:
-    with _closed_on_error(to):
-        way = _way(to)
-        places = _send(to, questions, way)
+    known = _known(to)
+    try:
+        places = _send(to, questions, known)
         if commit:
             to.pgconn.send_query_params(b"COMMIT", None)
         to.pgconn.pipeline_sync()
         results = to.wait(_results(to.pgconn))
         to.pgconn.exit_pipeline_mode()
-        del _open[to]
-    _known(to).names.update(name for place, name in way.preparing.items() if results[place].status in SOUND)
+    except BaseException:
+        _close(to)
+        raise
+    way, known.way = known.way, None
+    if way is not None and way.preparing:
+        known.names.update([name for place, name in way.preparing.items() if results[place].status in SOUND])
     for result in results:
         if result.status not in SOUND:
             raise _refusal(result, to)
-    return [_rows(way.values, results[place]) for place in places]
+    return [_rows(known.values, results[place]) for place in places]
 
 
 def _refusal(result: Any, to: "psycopg.Connection[Any]") -> psycopg.Error:
@@ -129,16 +135,33 @@ def _refusal(result: Any, to: "psycopg.Connection[Any]") -> psycopg.Error:
 
 def prepare_anew(to: "psycopg.Connection[Any]") -> None:
     """Take nothing for prepared on this connection."""
-    _prepared[to] = _Known(_known(to).losses + 1)
+    known = _known(to)
+    known.losses, known.names = known.losses + 1, set()
 
 
 def _known(to: "psycopg.Connection[Any]") -> _Known:
-    return _prepared.setdefault(to, _Known())
+    if (known := _connections.get(to)) is None:
+        known = _connections[to] = _Known(_values(to))
+    return known
 
 
-def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], way: _Way) -> list[int]:
+def _values(to: "psycopg.Connection[Any]") -> Any:
+    """As Django has the connection's values written and read. A moment in UTC is read so by psycopg itself, in an eighth of the time.
+
+    It does not know the connection, so that it keeps none alive: Django has every one speak UTF-8, and psycopg reads ISO dates only.
+    """
+    adapters = AdaptersMap(to.adapters)
+    if connections[DEFAULT_DB_ALIAS].timezone is dt.UTC:
+        adapters.register_loader("timestamptz", TimestamptzLoader)
+    return Transformer(adapters)
+
+
+def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], known: _Known) -> list[int]:
     """Send all of them; the place of each one's result among all results that are on their way."""
-    known, places = _known(to), []
+    if (way := known.way) is None:
+        to.pgconn.enter_pipeline_mode()
+        way = known.way = _Way()
+    places = []
     if to.pgconn.transaction_status == TransactionStatus.IDLE and not to.autocommit:
         to.pgconn.send_query_params(b"BEGIN", None)
         way.place += 1
@@ -148,10 +171,24 @@ def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], way: _Wa
             to.pgconn.send_prepare(name, text)
             way.preparing[way.place] = name
             way.place += 1
-        to.pgconn.send_query_prepared(name, way.values.dump_sequence(given, [PyFormat.TEXT] * len(given)))
+        told = [_listed(value) if type(value) is list else value for value in given]
+        to.pgconn.send_query_prepared(name, known.values.dump_sequence(told, [PyFormat.TEXT] * len(told)))
         places.append(way.place)
         way.place += 1
     return places
+
+
+def _listed(values: list[Any]) -> object:
+    """A list of whole numbers, or of texts without signs that mean something there, as PostgreSQL reads it; any other is psycopg's to
+    write, which looks at each value."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return f"{{{','.join(map(str, values))}}}"
+    if kinds == {str}:
+        whole = "".join(values)
+        if '"' not in whole and "\\" not in whole:
+            return '{"' + '","'.join(values) + '"}'
+    return values
 
 
 @lru_cache(maxsize=1000)
@@ -192,14 +229,14 @@ def _rows(values: Any, result: Any) -> Rows:
     return found
 
 
-def _tell_wrappers(sql: str, params: Sequence[object]) -> None:
+def _tell(here: Any, wrappers: Sequence[Any], sql: str, params: Sequence[object]) -> None:
     """Show a statement to whoever watches or refuses those of the connection (`connection.execute_wrapper`, `connection.queries`)."""
-    if connection.queries_logged:
-        connection.queries_log.append({"sql": sql, "time": "0.000"})
+    if here.queries_logged:
+        here.queries_log.append({"sql": sql, "time": "0.000"})
     execute: Any = _nothing
-    for wrapper in reversed(connection.execute_wrappers):
+    for wrapper in reversed(wrappers):
         execute = _wrapped(wrapper, execute)
-    execute(sql, params, False, {"connection": connection, "cursor": None})
+    execute(sql, params, False, {"connection": here, "cursor": None})
 
 
 def _nothing(*_: object) -> None:

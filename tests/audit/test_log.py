@@ -99,6 +99,8 @@ def test_gathering_nothing_touches_nothing(django_assert_num_queries):
     [
         {"number": 1e22, "small": 1e-300, "third": 1 / 3, "whole": 2.0, "minus": -0.0, "big": 10**30},
         {"nested": {"list": [1e17, {"deep": (3.0, None, True)}]}},
+        {"big": 2**64, "small": -(2**63), "true": True, "nothing": None},
+        {"\uffff": "\x01\x1f\x7f\x85\b\f\n\r\t/", "\U00010000": "", "Z": "z", "a": '"\\'},
         {"text": "é\u2028 \U0001f600 'quote\" \\ </script>", "": "", "key with spaces": None},
     ],
 )
