@@ -3,25 +3,27 @@
 import datetime as dt
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from math import copysign
 from typing import Any, NamedTuple
 
-from accounts.roles import Actor
-from evals.ingest import Facts, build_result, build_run
+from accounts.roles import EVERYTHING, Actor
+from evals.authors import name_of
+from evals.ingest import Facts, build_result, build_run, value_of
 from evals.models import EvalResult, EvalRun
 from evals.rows import like
-from evals.submissions import Item, Submission
+from evals.submissions import Item, Submission, missing_samples
 
 SELECTIONS = frozenset({"selected_samples", "dataset_samples"})  # by what these say, a run is complete or is not
-NOTHING: dict[str, Any] = {}
+UNTOLD = (None, None, None, None)
 Rows = tuple[EvalRun, tuple[EvalResult, ...]]
 
 
 class _Pattern(NamedTuple):
-    """The columns of a run and of its result, as they are for all that are reported alike."""
+    """The columns of a run and of its result, as they are for all that are reported alike, and how much may be solved beside what has no
+    score."""
 
     run: dict[str, Any]
     result: dict[str, Any]
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class Maker:
     def rows_of(self, facts: Facts, actor: Actor, supersedes: EvalRun | None) -> Rows:
         """The rows of a run and its results, not stored yet; raises what `build_run` raises."""
         kind = self._kind(facts, actor) if supersedes is None else None
-        if (pattern := self.patterns.get(kind)) is not None:
+        pattern = None if kind is None else self.patterns.get(kind)
+        if pattern is not None and (facts.submission.measurements[0].solved or 0) <= pattern.most:
             return _after(pattern, facts)
         run = build_run(facts, actor, self.now, supersedes)
-        results = tuple(build_result(run, item) for item in facts.submission.measurements)
+        results = tuple([build_result(run, item) for item in facts.submission.measurements])
         if kind is not None:
-            self.patterns[kind] = _Pattern(_columns(run), _columns(results[0]))
+            self.patterns[kind] = _Pattern(vars(run).copy(), vars(results[0]).copy(), _most(facts.submission))
         return run, results
 
     def _kind(self, facts: Facts, actor: Actor) -> Hashable:
@@ -48,43 +51,44 @@ class Maker:
         if evaluation.kind != "tasks" or not self._is_plain(submission):
             return None
         (item,) = submission.measurements
-        counted = item.metric, item.solved, item.total, item.n_tasks, item.ci_level, item.reason, item.direction
-        return id(actor), facts.checkpoint.pk, evaluation.pk, submission.coverage, counted
+        told = item.metric, item.total, item.n_tasks, item.ci_level, item.reason, item.direction
+        reached = actor.reach == EVERYTHING or (id(actor), facts.checkpoint.id)
+        return name_of(actor), reached, evaluation.id, submission.coverage, told
 
     def _is_plain(self, submission: Submission) -> bool:
         """Whether it is a success that counts, told by one measurement, of a time gone by."""
         if submission.status != "success" or len(submission.measurements) != 1 or not SELECTIONS.isdisjoint(submission.provenance):
             return False
-        return _is_count(submission.measurements[0]) and self._is_past(submission.started) and self._is_past(submission.completed)
-
-    def _is_past(self, moment: dt.datetime | None) -> bool:
-        return moment is None or moment <= self.now
+        latest = max(submission.started or self.now, submission.completed or self.now)
+        return latest <= self.now and _is_count(submission.measurements[0])
 
 
 def _is_count(item: Item) -> bool:
     """Whether a measurement tells how many tasks were solved, and no more."""
-    if item.solved is None or copysign(1, item.solved) < 0:
-        return False
-    return all(each is None for each in (item.tasks, item.value, item.stderr, item.ci_low))
+    return item.solved is not None and (item.tasks, item.value, item.stderr, item.ci_low) == UNTOLD
+
+
+def _most(submission: Submission) -> float:
+    (item,) = submission.measurements
+    return max(item.solved or 0, (item.total or 0) - missing_samples(submission))
 
 
 def _after(pattern: _Pattern, facts: Facts) -> Rows:
-    submission = facts.submission
+    submission, checkpoint, evaluation, content = facts
+    (item,) = submission.measurements
     values = {
         "producer": submission.producer.name,
         "producer_version": submission.producer.version,
         "external_id": submission.external_id,
-        "digest": facts.digest,
+        "digest": content,
+        "checkpoint_id": checkpoint.id,
         "started": submission.started,
         "completed": submission.completed or pattern.run["received"],
         "elicitation": submission.elicitation,
         "provenance": submission.provenance,
         "relationship": submission.relationship,
     }
-    related = {"checkpoint": facts.checkpoint, "evaluation": facts.evaluation, "supersedes": None}
+    related = {"checkpoint": checkpoint, "evaluation": evaluation, "supersedes": None}
     run = like(EvalRun, pattern.run, related, values)
-    return run, (like(EvalResult, pattern.result, {"run": run}, NOTHING),)
-
-
-def _columns(row: EvalRun | EvalResult) -> dict[str, Any]:
-    return {name: value for name, value in vars(row).items() if name != "_state"}
+    counted = {"solved": item.solved, "value": value_of(item, evaluation)}
+    return run, (like(EvalResult, pattern.result, {"run": run}, counted),)

@@ -15,30 +15,42 @@ ROUNDING = 0.01  # how far a printed proportion may lie from its counts
 def check_fit(submission: Submission, evaluation: Evaluation, now: dt.datetime) -> None:
     """Raise InvalidSubmission for what cannot be a run of this evaluation: its metric missing, values out of range, a time to come."""
     faults = _by_now(submission, now)
-    item = submission.measurement(evaluation.metric)
-    if item is not None:
-        index = submission.measurements.index(item)
-        faults += _in_range(index, item, evaluation)
-        faults += _inside_total(index, item, submission)
-        faults += _tasks_fit(index, item, evaluation)
-        faults += _counts_fit(index, item, evaluation)
-        faults += _told_by_task(index, item, evaluation)
-        faults += _graded(index, item, evaluation, submission)
-        faults += _directed(index, item, evaluation)
-        faults += _agrees(index, item, submission, evaluation)
-    elif submission.measurements:
-        names = ", ".join(other.metric for other in submission.measurements)
-        detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {names}."
-        faults.append(Fault("/measurements", "metric_missing", detail))
+    for index, item in enumerate(submission.measurements):
+        if item.metric == evaluation.metric:
+            faults += _unfit(index, item, submission, evaluation)
+            break
+    else:
+        faults += _unmeasured(submission, evaluation)
     if faults:
         raise InvalidSubmission(faults)
+
+
+def _unfit(index: int, item: Item, submission: Submission, evaluation: Evaluation) -> list[Fault]:
+    return [
+        *_in_range(index, item, evaluation),
+        *_inside_total(index, item, submission),
+        *_tasks_fit(index, item, evaluation),
+        *_counts_fit(index, item, evaluation),
+        *_told_by_task(index, item, evaluation),
+        *_graded(index, item, evaluation, submission),
+        *_directed(index, item, evaluation),
+        *_agrees(index, item, submission, evaluation),
+    ]
+
+
+def _unmeasured(submission: Submission, evaluation: Evaluation) -> list[Fault]:
+    if not submission.measurements:
+        return []
+    names = ", ".join(other.metric for other in submission.measurements)
+    detail = f"{evaluation.key} is judged by '{evaluation.metric}'; the body measures only {names}."
+    return [Fault("/measurements", "metric_missing", detail)]
 
 
 def _by_now(submission: Submission, now: dt.datetime) -> list[Fault]:
     return [
         Fault(f"/{name}", "in_the_future", f"The run cannot be {name} in the future; check the producer's clock.")
-        for name in ("started", "completed")
-        if (moment := getattr(submission, name)) is not None and moment > now + CLOCK_SLACK
+        for name, moment in (("started", submission.started), ("completed", submission.completed))
+        if moment is not None and moment > now + CLOCK_SLACK
     ]
 
 
@@ -116,17 +128,18 @@ def _told_by_task(index: int, item: Item, evaluation: Evaluation) -> list[Fault]
 
 def _why_by_task(item: Item, evaluation: Evaluation) -> str:
     """What the evaluation does with single tasks that this measurement does not tell; empty where nothing."""
-    if "assumed_solved" in [each["treatment"] for each in evaluation.exclusions]:
-        return "counts some tasks as solved without running them"
-    if _counts_set_aside(item, evaluation):
-        return "sets some of these tasks aside"
+    if evaluation.exclusions:
+        if "assumed_solved" in [each["treatment"] for each in evaluation.exclusions]:
+            return "counts some tasks as solved without running them"
+        if _counts_set_aside(item, evaluation):
+            return "sets some of these tasks aside"
     return "judges each task by a rule of its own" if _counts_attempts(item, evaluation) else ""
 
 
 def _counts_set_aside(item: Item, evaluation: Evaluation) -> bool:
     """Whether more was counted than is left of the tasks without those set aside."""
-    total, aside = _counted(item), len(evaluation.exclusions)
-    return aside > 0 and total > (evaluation.n_tasks or total) - aside
+    total = _counted(item)
+    return total > (evaluation.n_tasks or total) - len(evaluation.exclusions)
 
 
 def _counts_attempts(item: Item, evaluation: Evaluation) -> bool:
@@ -158,6 +171,8 @@ def _words(said: Any) -> bool:
 
 def _agrees(index: int, item: Item, submission: Submission, evaluation: Evaluation) -> list[Fault]:
     """Refuse a proportion that is told twice and differently: as value, as counts, as tasks; rounding is allowed for."""
+    if [item.value is not None, bool(item.solved is not None and item.total), bool(item.tasks)].count(True) < 2:
+        return []
     told = [[item.value] if item.value is not None else [], _shares(item, submission), _task_shares(item, evaluation)]
     given = [shares for shares in told if shares]
     for one, other in combinations(given, 2):

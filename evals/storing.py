@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from accounts.proven import PROOFS, Proof, TokenChanged, held
 from accounts.roles import EVERYTHING, Actor, Refused
@@ -27,7 +27,9 @@ CHECKPOINTS = f"""SELECT {quoted(Checkpoint, of="c")}, {quoted(FrontierModel, of
 EVALUATIONS = f"SELECT {quoted(Evaluation)} FROM evals_evaluation WHERE slug = ANY(%s::text[])"  # noqa: S608 - as above
 UNDER = """SELECT r.id FROM unnest(%s::text[], %s::text[]) AS u (p, e), LATERAL (
     SELECT id FROM evals_evalrun WHERE producer = u.p AND external_id = u.e OFFSET 0) AS r"""  # each by the index, however many are asked
+TOLD = ("id", "id"), ("digest", "digest"), ("supersedes", "supersedes_id")  # of each run of a batch, in its entry of the log
 Refusal = Refused | InvalidSubmission
+_New = tuple["Posted", Recorded]
 _Found = tuple[list[int], Iterable[Checkpoint], Iterable[Evaluation], set[int]]  # ids of runs, rows that are named, proofs that hold
 
 
@@ -65,14 +67,15 @@ def record_runs(
     ids = reserve_ids(EvalRun, _most_new(posts, digests, known))
     maker = Maker(now)
     done: list[Recorded | Refusal] = []
+    new: list[_New] = []
     for post, content in zip(posts, digests, strict=True):
         there = known[post.identity]
         found = _prepare(post, content, there, names, maker)
         if isinstance(found, Recorded) and found.created:
             _name(found, next(ids), judged)
             there.insert(0, found.run)
+            new.append((post, found))
         done.append(found)
-    new = [(post, found) for post, found in zip(posts, done, strict=True) if isinstance(found, Recorded) and found.created]
     _store(new, now, as_one=as_one)
     return done
 
@@ -88,10 +91,10 @@ def _most_new(posts: Sequence[Posted], digests: Sequence[str], known: Known) -> 
 
 
 def _name(found: Recorded, number: int, judged: dt.datetime | None) -> None:
-    held = vars(found.run)
+    held = found.run.__dict__
     held["id"], held["judged"] = number, judged
     for result in found.results:
-        vars(result)["run_id"] = number
+        result.__dict__["run_id"] = number
 
 
 def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names, maker: Maker) -> Recorded | Refusal:
@@ -112,7 +115,7 @@ def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names
     return Recorded(run, created=True, results=results)
 
 
-def _store(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime, *, as_one: bool) -> None:
+def _store(new: Sequence[_New], now: dt.datetime, *, as_one: bool) -> None:
     """All rows, the runs in the order of their identities, so that two who store the same ones do not wait for each other in a ring."""
     runs = [found.run for _, found in new]
     runs.sort(key=lambda run: (run.producer, run.external_id, run.revision))
@@ -126,25 +129,23 @@ def _store(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime, *, as_one: 
             record_entry(found.run, post.actor, now)
 
 
-def _record_by_actor(new: Iterable[tuple[Posted, Recorded]], now: dt.datetime) -> None:
-    by_actor: dict[int, tuple[Actor, list[EvalRun]]] = {}
-    for post, found in new:
-        by_actor.setdefault(id(post.actor), (post.actor, []))[1].append(found.run)
-    for actor, runs in by_actor.values():
-        _record_together(runs, actor, now)
+def _record_by_actor(new: Sequence[_New], now: dt.datetime) -> None:
+    actors = {id(post.actor): post.actor for post, _ in new}  # nearly always one
+    for actor in actors.values():
+        _record_together([found.run for post, found in new if post.actor is actor], actor, now)
 
 
 def _record_together(runs: Sequence[EvalRun], actor: Actor, now: dt.datetime) -> None:
     """One audit entry for all runs of a batch: with the digest of each the chain proves them all."""
-    told = [{"id": run.pk, "digest": run.digest, **({"supersedes": run.supersedes_id} if run.supersedes_id else {})} for run in runs]
-    log.record(
-        action="evals.runs.record", about=f"runs:{runs[0].pk}-{runs[-1].pk}", actor=actor, now=now, data={"count": len(runs), "runs": told}
-    )
+    held = [run.__dict__ for run in runs]
+    told = [{name: run[column] for name, column in TOLD if run[column]} for run in held]
+    about = f"runs:{runs[0].pk}-{runs[-1].pk}"
+    log.record(action="evals.runs.record", about=about, actor=actor, now=now, data={"count": len(runs), "runs": told})
 
 
 def questions(posts: Sequence[Posted]) -> list[Question]:
     """What is asked of PostgreSQL about the names in these posts, and about the tokens whose proofs are open."""
-    identities = list(dict.fromkeys(post.identity for post in posts))
+    identities = {post.identity: None for post in posts}  # each once, in their order
     checkpoints = sorted({post.submission.checkpoint for post in posts})
     evaluations = sorted({post.submission.evaluation.partition("@")[0] for post in posts})
     asked: list[Question] = [
@@ -207,12 +208,14 @@ def _names(wanted: Iterable[str], checkpoints: Iterable[Checkpoint], evaluations
     return _Names({row.slug: row for row in checkpoints}, chosen, proofs)
 
 
-def _checkpoints(found: Sequence[tuple[object, ...]]) -> list[Checkpoint]:
-    """The checkpoints, each with its model."""
-    width = len(found[0]) - len(FrontierModel._meta.concrete_fields) if found else 0  # noqa: SLF001 - Django's documented way
-    rows = made(Checkpoint, (row[:width] for row in found))
-    for row, of in zip(rows, made(FrontierModel, (row[width:] for row in found)), strict=True):
-        row.model = of
+def _checkpoints(found: Sequence[tuple[Any, ...]]) -> list[Checkpoint]:
+    """The checkpoints, each with its model, which several of them may share."""
+    width = len(Checkpoint._meta.concrete_fields)  # noqa: SLF001 - Django's documented way
+    models = {row[width]: row[width:] for row in found}  # a model's columns begin with its id
+    known = dict(zip(models, made(FrontierModel, models.values()), strict=True))
+    rows = made(Checkpoint, [row[:width] for row in found])
+    for row, columns in zip(rows, found, strict=True):
+        row._state.fields_cache["model"] = known[columns[width]]  # noqa: SLF001 - as the ORM leaves it
     return rows
 
 

@@ -23,6 +23,9 @@ MEASURED = some.sampled_from(
         {"solved": 3, "total": 12, "reason": "why"},
         {"solved": -0.0, "total": 12},
         {"solved": 0, "total": 12},
+        {"solved": 1, "total": 12},
+        {"solved": 2.5, "total": 12},
+        {"solved": 12, "total": 12},
         {"solved": 3, "total": 12, "value": 0.25},
         {"solved": 3, "total": 12, "value": 0.9},
         {"value": 0.25, "n_tasks": 12},
@@ -38,7 +41,7 @@ BODIES = some.fixed_dictionaries(
         "status": some.sampled_from(["success", "success", "success", "error"]),
         "started": some.sampled_from([None, -3, 9]),
         "completed": some.sampled_from([None, -2, -1, 9]),
-        "coverage": some.sampled_from([{}, {"planned": 12, "completed": 12}, {"planned": 20, "completed": 12}, {"errored": 11}]),
+        "coverage": some.sampled_from([{}, {"planned": 12, "completed": 12}, {"planned": 20, "completed": 12}, {"errored": 11}, {"errored": 9, "planned": 12}]),
         "provenance": some.sampled_from([{}, {"commit": "a"}, {"selected_samples": 3, "dataset_samples": 12}]),
         "version": some.sampled_from(["", "1.0"]),
     }
