@@ -41,7 +41,9 @@ BODIES = some.fixed_dictionaries(
         "status": some.sampled_from(["success", "success", "success", "error"]),
         "started": some.sampled_from([None, -3, 9]),
         "completed": some.sampled_from([None, -2, -1, 9]),
-        "coverage": some.sampled_from([{}, {"planned": 12, "completed": 12}, {"planned": 20, "completed": 12}, {"errored": 11}, {"errored": 9, "planned": 12}]),
+        "coverage": some.sampled_from(
+            [{}, {"planned": 12, "completed": 12}, {"planned": 20, "completed": 12}, {"errored": 11}, {"errored": 9, "planned": 12}]
+        ),
         "provenance": some.sampled_from([{}, {"commit": "a"}, {"selected_samples": 3, "dataset_samples": 12}]),
         "version": some.sampled_from(["", "1.0"]),
     }
