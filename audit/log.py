@@ -41,7 +41,7 @@ def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Map
     """Append one entry to the chain in the transaction of the change; inside `gathered` it is appended when that ends."""
     told: Told = {
         "at": now,
-        "actor_kind": actor.kind.value,
+        "actor_kind": str(actor.kind),
         "actor": actor.name[:150],
         "actor_id": actor.id,
         "action": action,

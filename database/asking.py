@@ -40,7 +40,9 @@ def ask_all(*questions: Question) -> list[Rows]:
     waits, but for those at hand that were asked for ahead."""
     if _waiting.get() is None:
         return [_ask_plainly(*question) for question in questions]
-    found = [_from_ahead(*question) for question in questions]
+    found: list[Any] = [_from_ahead(*question) for question in questions]
+    if None not in found:
+        return found
     rest = iter(_asked([question for question, rows in zip(questions, found, strict=True) if rows is None]))
     return [next(rest) if rows is None else rows for rows in found]
 

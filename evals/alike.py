@@ -10,7 +10,7 @@ from evals.authors import name_of
 from evals.ingest import Facts, build_result, build_run, value_of
 from evals.models import EvalResult, EvalRun
 from evals.rows import like
-from evals.submissions import Item, Submission, missing_samples
+from evals.submissions import Submission, missing_samples
 
 SELECTIONS = frozenset({"selected_samples", "dataset_samples"})  # by what these say, a run is complete or is not
 UNTOLD = (None, None, None, None)
@@ -56,16 +56,12 @@ class Maker:
         return name_of(actor), reached, evaluation.id, submission.coverage, told
 
     def _is_plain(self, submission: Submission) -> bool:
-        """Whether it is a success that counts, told by one measurement, of a time gone by."""
+        """Whether it is a success that counts, told by one measurement that only says how much was solved, of a time gone by."""
         if submission.status != "success" or len(submission.measurements) != 1 or not SELECTIONS.isdisjoint(submission.provenance):
             return False
+        (item,) = submission.measurements
         latest = max(submission.started or self.now, submission.completed or self.now)
-        return latest <= self.now and _is_count(submission.measurements[0])
-
-
-def _is_count(item: Item) -> bool:
-    """Whether a measurement tells how many tasks were solved, and no more."""
-    return item.solved is not None and (item.tasks, item.value, item.stderr, item.ci_low) == UNTOLD
+        return latest <= self.now and item.solved is not None and (item.tasks, item.value, item.stderr, item.ci_low) == UNTOLD
 
 
 def _most(submission: Submission) -> float:

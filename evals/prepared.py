@@ -50,8 +50,7 @@ def made(model: type[Row], rows: Iterable[Sequence[Any]]) -> list[Row]:
     found = []
     for values in rows:
         row = model.__new__(model)
-        held = row.__dict__
-        held.update(zip(names, values, strict=True))
+        held = row.__dict__ = dict(zip(names, values, strict=True))
         for name, decode in decoders:
             held[name] = decode(held[name])
         state = row._state = ModelState()  # noqa: SLF001 - what the ORM keeps of a row

@@ -95,9 +95,7 @@ def like(model: type[Row], pattern: Mapping[str, Any], related: Mapping[str, mod
     """A row that is not stored yet, with the columns of a pattern, among them the ids of what it is related to, where `values` say
     nothing else."""
     row = model.__new__(model)
-    held = row.__dict__
-    held.update(pattern)
-    held.update(values)
+    row.__dict__ = {**pattern, **values}
     state = row._state = ModelState()  # noqa: SLF001 - what the ORM keeps of a row
     state.fields_cache = dict(related)
     return row
@@ -179,7 +177,8 @@ def _documents(contents: Sequence[Any], known: dict[int, str]) -> Iterable[str]:
     names = list(map(id, contents))
     for name, content in zip(names, contents, strict=True):
         if name not in known:
-            known[name] = NULL if content is None else orjson.dumps(content).decode().replace("\\", "\\\\")
+            text = orjson.dumps(content).decode()
+            known[name] = NULL if content is None else text.replace("\\", "\\\\") if "\\" in text else text
     return map(known.__getitem__, names)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from accounts.proven import PROOFS, Proof, TokenChanged, held
@@ -63,13 +64,14 @@ def record_runs(
     nothing of it may be kept.
     """
     digests = [digest(post.submission) for post in posts]
-    known, names = _looked_up(posts)
+    identities = [post.identity for post in posts]
+    known, names = _looked_up(posts, identities)
     ids = reserve_ids(EvalRun, _most_new(posts, digests, known))
     maker = Maker(now)
     done: list[Recorded | Refusal] = []
     new: list[_New] = []
-    for post, content in zip(posts, digests, strict=True):
-        there = known[post.identity]
+    for post, content, identity in zip(posts, digests, identities, strict=True):
+        there = known[identity]
         found = _prepare(post, content, there, names, maker)
         if isinstance(found, Recorded) and found.created:
             _name(found, next(ids), judged)
@@ -103,11 +105,9 @@ def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names
     try:
         if proof is not None and id(proof) not in names.proofs:
             raise TokenChanged
-        if actor.reach != EVERYTHING:
-            check_known(actor, known)
-        if (there := stored_already(submission, content, known)) is not None:
-            return Recorded(there, created=False)
-        supersedes = superseded_by(submission, known)
+        same, supersedes = _earlier(post, content, known) if known or submission.supersedes is not None else (None, None)
+        if same is not None:
+            return Recorded(same, created=False)
         checkpoint, evaluation = named(submission, names.checkpoints.get(submission.checkpoint), names.evaluations[submission.evaluation])
         run, results = maker.rows_of(Facts(submission, checkpoint, evaluation, content), actor, supersedes)
     except (Refused, InvalidSubmission) as refusal:
@@ -115,10 +115,19 @@ def _prepare(post: Posted, content: str, known: Sequence[EvalRun], names: _Names
     return Recorded(run, created=True, results=results)
 
 
+def _earlier(post: Posted, content: str, known: Sequence[EvalRun]) -> tuple[EvalRun | None, EvalRun | None]:
+    """The run that holds this content already, or the one that a post supersedes."""
+    submission, actor, _ = post
+    if actor.reach != EVERYTHING:
+        check_known(actor, known)
+    same = stored_already(submission, content, known)
+    return same, superseded_by(submission, known) if same is None else None
+
+
 def _store(new: Sequence[_New], now: dt.datetime, *, as_one: bool) -> None:
     """All rows, the runs in the order of their identities, so that two who store the same ones do not wait for each other in a ring."""
     runs = [found.run for _, found in new]
-    runs.sort(key=lambda run: (run.producer, run.external_id, run.revision))
+    runs.sort(key=attrgetter("producer", "external_id", "revision"))
     store_rows(runs)
     store_rows([result for _, found in new for result in found.results], nameless=True)
     watch_runs(runs=[(found.run, post.submission.heartbeat_seconds) for post, found in new], now=now)
@@ -161,10 +170,10 @@ def _open(posts: Sequence[Posted]) -> list[Proof]:
     return [post.proof for post in posts if post.proof is not None]
 
 
-def _looked_up(posts: Sequence[Posted]) -> tuple[Known, _Names]:
+def _looked_up(posts: Sequence[Posted], identities: Sequence[Identity]) -> tuple[Known, _Names]:
     """Every stored run under the identities of these posts, and whatever they name."""
     ids, rows, versions, proofs = (_asked_at_once if is_quick() else _asked_by_the_orm)(posts)
-    return _known(posts, ids), _names({post.submission.evaluation for post in posts}, rows, versions, proofs)
+    return _known(posts, identities, ids), _names({post.submission.evaluation for post in posts}, rows, versions, proofs)
 
 
 def _asked_at_once(posts: Sequence[Posted]) -> _Found:
@@ -179,9 +188,9 @@ def _asked_by_the_orm(posts: Sequence[Posted]) -> _Found:
     return _ids_under(list({post.identity for post in posts})), rows, Evaluation.objects.filter(slug__in=slugs), set()
 
 
-def _known(posts: Sequence[Posted], found: Sequence[int]) -> Known:
+def _known(posts: Sequence[Posted], identities: Sequence[Identity], found: Sequence[int]) -> Known:
     """The runs of these ids, nearly always none, by the identities of the posts."""
-    known: Known = defaultdict(list, {post.identity: [] for post in posts})
+    known: Known = defaultdict(list, {identity: [] for identity in identities})
     if not found:
         return known
     runs = EvalRun.objects.filter(pk__in=found).select_related("heartbeat").order_by("-revision")
