@@ -77,8 +77,8 @@ def send_off(questions: Sequence[Question], *, past: object = None) -> None:
 
 def is_under_way() -> bool:
     """Whether something was sent off and its answer not awaited yet."""
-    known = _connections.get(connections[DEFAULT_DB_ALIAS].connection)
-    return known is not None and known.way is not None
+    to = connections[DEFAULT_DB_ALIAS].connection
+    return to is not None and _known(to).way is not None
 
 
 def call_off() -> None:
