@@ -171,7 +171,8 @@ def _words(said: Any) -> bool:
 
 def _agrees(index: int, item: Item, submission: Submission, evaluation: Evaluation) -> list[Fault]:
     """Refuse a proportion that is told twice and differently: as value, as counts, as tasks; rounding is allowed for."""
-    if [item.value is not None, bool(item.solved is not None and item.total), bool(item.tasks)].count(True) < 2:
+    ways = item.value is not None, bool(item.solved is not None and item.total), bool(item.tasks)
+    if sum(ways) < 2:
         return []
     told = [[item.value] if item.value is not None else [], _shares(item, submission), _task_shares(item, evaluation)]
     given = [shares for shares in told if shares]

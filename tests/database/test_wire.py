@@ -1,5 +1,7 @@
 """Several statements by one way to PostgreSQL and back."""
 
+import datetime as dt
+
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
@@ -193,3 +195,44 @@ def test_where_the_work_fails_after_sending_off_the_connection_is_good_and_nothi
     with pytest.raises(ZeroDivisionError):
         told("same", refused)
     assert (slugs(), ask("SELECT 1")) == ([], [(1,)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("text[]", ["a", "NULL", "", " ", "{x}", "a,b", "\u2028 \U0001f600", "\n\t", "'"]),
+        ("text[]", ['"', "\\", "a"]),
+        ("text[]", ["a", None]),
+        ("text[]", []),
+        ("bigint[]", [1, -2, 2**62]),
+        ("bigint[]", [None, 7]),
+        ("boolean[]", [True, False]),
+        ("float8[]", [0.1, 1e300]),
+    ],
+)
+def test_a_list_arrives_as_it_was(kind, values):
+    assert exchange([(f"SELECT %s::{kind}", [values])]) == [[(values,)]]
+
+
+def test_a_text_that_no_list_can_hold_is_refused():
+    with pytest.raises(DatabaseError):
+        exchange([("SELECT %s::text[]", [["a\x00b"]])])
+
+
+@pytest.mark.parametrize("moment", ["2026-11-23 02:11:12.12+05:30", "0001-01-02 00:00:00+00", "9999-12-31 23:59:59.999999+00"])
+def test_a_moment_is_read_as_a_cursor_reads_it(moment):
+    statement = f"SELECT '{moment}'::timestamptz"
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        (expected,) = cursor.fetchall()
+    (((found,),),) = exchange([(statement, [])])
+    assert ((found,), found.tzinfo) == (expected, dt.UTC)
+
+
+def test_whoever_watches_sees_also_what_goes_together():
+    seen = []
+    watch = connection.execute_wrapper(lambda execute, sql, *rest: (seen.append(sql), execute(sql, *rest))[1])
+    with transaction.atomic(), watch, together():
+        tell("SELECT 1 AS told")
+        ask("SELECT 2 AS asked")
+    assert seen == ["SELECT 1 AS told", "SELECT 2 AS asked"]

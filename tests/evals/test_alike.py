@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from accounts.roles import Actor, Kind, Refused
+from accounts.roles import Actor, Kind, Reach, Refused
 from crises.receiving import receive_runs
 from evals.alike import Maker
 from evals.catalogue import choose_evaluation
@@ -106,6 +106,28 @@ def test_each_caller_has_rows_of_its_own(now):
     first, _ = maker.rows_of(facts, NIGHTLY, None)
     other, _ = maker.rows_of(facts, Actor(Kind.SERVICE, "other", 2), None)
     assert (first.posted_by, other.posted_by, len(maker.patterns)) == ("service:nightly", "service:other", 2)
+
+
+def facts_of(**told):
+    submission = parse(run_body(**told))
+    checkpoint = Checkpoint.objects.select_related("model").get()
+    return Facts(submission, checkpoint, Evaluation.objects.get(slug="ctf"), digest(submission))
+
+
+def test_a_run_is_made_after_one_that_solved_less_as_long_as_it_fits_the_total(now):
+    maker = Maker(now)
+    for solved in (1, 3, 0):
+        maker.rows_of(facts_of(solved=solved, total=12, coverage={"errored": 9}), NIGHTLY, None)
+    assert len(maker.patterns) == 1
+    with pytest.raises(InvalidSubmission):
+        maker.rows_of(facts_of(solved=4, total=12, coverage={"errored": 9}), NIGHTLY, None)
+
+
+def test_a_token_that_does_not_reach_a_run_is_refused_also_after_a_namesake_that_does(now):
+    maker, namesake = Maker(now), Actor(Kind.SERVICE, NIGHTLY.name, 2, reach=Reach(models=frozenset({"other"})))
+    maker.rows_of(facts_of(solved=3, total=12), NIGHTLY, None)
+    with pytest.raises(Refused):
+        maker.rows_of(facts_of(solved=3, total=12), namesake, None)
 
 
 def test_a_run_that_does_not_say_when_it_was_completed_was_completed_when_it_came(now):

@@ -39,6 +39,22 @@ def test_rows_are_made_as_the_orm_gives_them(evaluation: Evaluation) -> None:
     assert not found._state.adding
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[1e22, -0.0, 5e-324, 0.1, 1.10, 18446744073709551616, -9223372036854775809, 1e400]",
+        f"[1{'0' * 400}.5, -1{'0' * 400}.5]",
+        '[null, true, "", {"a": {"": [1.0, "\\u2028 \\u007f \\\\ \\ud83d\\ude00"]}}]',
+        '"a text"',
+    ],
+)
+def test_json_is_read_as_the_orm_reads_it(evaluation: Evaluation, written: str) -> None:
+    ask("UPDATE evals_evaluation SET rubric = %s::jsonb WHERE id = %s", written, evaluation.pk)
+    statement = f"SELECT {quoted(Evaluation)} FROM evals_evaluation WHERE id = %s"  # noqa: S608 - names of columns only
+    (found,) = made(Evaluation, ask(statement, evaluation.pk))
+    assert repr(found.rubric) == repr(Evaluation.objects.get(pk=evaluation.pk).rubric)
+
+
 def test_several_questions_are_answered_in_their_order() -> None:
     assert ask_all(("SELECT 1", []), ("SELECT %s::int + 1", [1]), ("SELECT 3 WHERE false", [])) == [[(1,)], [(2,)], []]
 
