@@ -7,9 +7,10 @@ Heller 2008).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 GRADES = ("ruled_out", "not_ruled_out", "likely", "confirmed")
+GATES = frozenset({"critical", "rule_out"})
 UNREAD = {"grade": "not_ruled_out", "reached": False, "able": False, "warns_only": False}
 
 
@@ -58,6 +59,41 @@ def groups_of(lines: Iterable[LineFact]) -> dict[str, list[LineFact]]:
     for line in lines:
         groups.setdefault(line.alternative or f"={line.evaluation}", []).append(line)
     return groups
+
+
+class Choice(NamedTuple):
+    """Evaluations of which a complete run of any will do: their keys, whether one of them is required, and how they are named."""
+
+    evaluations: tuple[str, ...]
+    required: bool
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the lines of a level ask for, worked out once: the evaluations that carry one, what there is to choose from, and the same
+    of the critical and rule-out lines."""
+
+    lines: Sequence[LineFact]
+    evaluations: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    gates: tuple[str, ...]
+    gate_choices: tuple[Choice, ...]
+
+
+def needs_of(lines: Sequence[LineFact]) -> Needs:
+    """What some lines ask for, in their order."""
+    gates = [line for line in lines if line.kind in GATES]
+    return Needs(lines, _evaluations(lines), _choices(lines), _evaluations(gates), _choices(gates))
+
+
+def _evaluations(lines: Iterable[LineFact]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line.evaluation for line in lines))
+
+
+def _choices(lines: Iterable[LineFact]) -> tuple[Choice, ...]:
+    named = [(_evaluations(group), any(line.required for line in group)) for group in groups_of(lines).values()]
+    return tuple(Choice(evaluations, required, " or ".join(sorted(evaluations))) for evaluations, required in named)
 
 
 def together(kind: str, lines: Sequence[LineFact], readings: Mapping[str, Mapping[str, Any]], rule: Rule) -> Together:

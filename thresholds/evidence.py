@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from thresholds.combining import ANY, LineFact, Rule, groups_of, state_of
+from thresholds.combining import ANY, GATES, Choice, LineFact, Needs, Rule, needs_of, state_of
 
 __all__ = ["LATCHING", "STATES", "LineFact", "Reading", "Rule", "Summary", "add", "current", "higher", "rank", "slots_of", "summarise"]
 
@@ -54,17 +54,19 @@ def _moment(reading: Mapping[str, Any]) -> tuple[str, int]:
     return reading["completed"], reading["run"]
 
 
-def add(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, reading: Reading, *, superseded: int | None = None) -> Ledger:
-    """The ledger with one more reading of an evaluation; readings of the run it supersedes are dropped.
+def add(ledger: Ledger, evaluation: str, reading: Reading, *, superseded: int | None = None) -> Ledger:
+    """The ledger with one more reading of an evaluation; readings of the run it supersedes are dropped. It shares with the ledger before
+    what it says of other evaluations: none is ever changed in place.
 
     A reading holds `run` (id), `completed` (ISO 8601 UTC), `complete`, `state` and `lines` at least, and `inherited` where it is
     another checkpoint's.
     """
     slots = {key: value for key, value in ledger.get(evaluation, {}).items() if value["run"] != superseded}
     for slot in slots_of(reading):
-        slots[slot] = max(slots.get(slot, reading), reading, key=_moment)
+        if slot not in slots or _moment(reading) > _moment(slots[slot]):
+            slots[slot] = reading
     kept = {key: value for key, value in slots.items() if _still_counts(key, value, slots)}
-    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: kept}
+    return {**ledger, evaluation: kept}
 
 
 def slots_of(reading: Mapping[str, Any]) -> list[str]:
@@ -85,8 +87,10 @@ def _speaks_against(line: Mapping[str, Any], *, complete: bool) -> bool:
 
 def _still_counts(key: str, reading: Reading, slots: Mapping[str, Reading]) -> bool:
     """Whether it is complete, speaks against clearing, or is newer than the newest complete one of its chain."""
+    if reading["complete"] or AGAINST in key:
+        return True
     whole = slots.get(f"{_chain(key)}complete")
-    return reading["complete"] or AGAINST in key or whole is None or _moment(reading) > _moment(whole)
+    return whole is None or _moment(reading) > _moment(whole)
 
 
 def _chain(key: str) -> str:
@@ -96,12 +100,19 @@ def _chain(key: str) -> str:
 
 def contested(slots: Mapping[str, Reading]) -> dict[int, list[str]]:
     """By run, the kinds of line that a newest complete reading rules out although an earlier complete run did not."""
+    if not _against(slots):  # nearly always
+        return {}
     found = {}
     for chain in sorted({_chain(key) for key in slots}):
         if (newest := slots.get(f"{chain}complete")) is not None:
             ruled_out = [line["threshold"] for line in newest["lines"] if line["grade"] == "ruled_out"]
             found[newest["run"]] = [kind for kind in ruled_out if f"{chain}{AGAINST}{kind}" in slots]
     return {run: kinds for run, kinds in found.items() if kinds}
+
+
+def _against(slots: Iterable[str]) -> list[str]:
+    """Where readings are kept because they speak against clearing."""
+    return [key for key in slots if AGAINST in key]
 
 
 def newest_complete(slots: Mapping[str, Reading]) -> dict[str, Reading]:
@@ -112,35 +123,43 @@ def newest_complete(slots: Mapping[str, Reading]) -> dict[str, Reading]:
 
 def looked_again(slots: Mapping[str, Reading]) -> bool:
     """Whether a line could have been ruled out here and was not, so that all looks may have to be added up."""
-    return adds_up(slots) or any(AGAINST in key for key in slots)
+    return adds_up(slots) or bool(_against(slots))
 
 
 def adds_up(slots: Mapping[str, Reading]) -> bool:
     """Whether what the looks add up to is kept here."""
-    return any("looks" in reading for reading in slots.values())
+    return bool([reading for reading in slots.values() if "looks" in reading])
 
 
-def remember(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, chain: str, looks: Mapping[str, Any]) -> Ledger:
+def remember(ledger: Ledger, evaluation: str, chain: str, looks: Mapping[str, Any]) -> Ledger:
     """The ledger in which the newest complete reading of a chain carries what its looks add up to."""
     slots, slot = ledger[evaluation], f"{chain}complete"
-    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: {**slots, slot: {**slots[slot], "looks": looks}}}
+    return {**ledger, evaluation: {**slots, slot: {**slots[slot], "looks": looks}}}
 
 
-def settle(ledger: Mapping[str, Mapping[str, Any]], evaluation: str, run: int, pooled: Mapping[str, Any]) -> Ledger:
+def settle(ledger: Ledger, evaluation: str, run: int, pooled: Mapping[str, Any]) -> Ledger:
     """The ledger in which the complete reading of a run carries what all runs together say: by kind of line, `clears` and `says`."""
     slots = ledger[evaluation]
     told = {key: {**value, "pooled": dict(pooled)} if value["run"] == run and AGAINST not in key else value for key, value in slots.items()}
-    return {**{key: dict(value) for key, value in ledger.items()}, evaluation: told}
+    return {**ledger, evaluation: told}
 
 
 def current(slots: Mapping[str, Reading]) -> Reading | None:
     """The reading that stands for an evaluation: the highest of what complete runs, later incomplete ones and inherited ones say."""
-    return max(standing(slots), key=lambda reading: (rank(reading["state"]), *_moment(reading)), default=None)
+    found = standing(slots)
+    return _highest(found) if found else None
+
+
+def _highest(readings: Sequence[Reading]) -> Reading:
+    """The reading that stands highest, of several the newest."""
+    return readings[0] if len(readings) == 1 else max(readings, key=lambda reading: (rank(reading["state"]), *_moment(reading)))
 
 
 def standing(slots: Mapping[str, Reading]) -> list[Reading]:
     """Every reading that counts, the newest complete one held to what all complete runs together say."""
     doubted = contested(slots)
+    if not doubted:
+        return [value for key, value in slots.items() if AGAINST not in key]
     return [_held(value, doubted.get(value["run"], ())) for key, value in slots.items() if AGAINST not in key]
 
 
@@ -163,32 +182,32 @@ def _held(reading: Reading, kinds: Collection[str]) -> Reading:
 
 def gates_ruled_out(lines: Iterable[Mapping[str, Any]]) -> bool:
     """Whether there is a critical or rule-out line and every one of them is ruled out and not reached."""
-    gates = [line for line in lines if line["threshold"] in {"critical", "rule_out"}]
+    gates = [line for line in lines if line["threshold"] in GATES]
     return bool(gates) and all(line["grade"] == "ruled_out" and not line["reached"] for line in gates)
 
 
 def summarise(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact], rule: Rule = ANY) -> Summary:
     """What all readings together say of a level, by its rule. With `any`, every evaluation that reaches a line raises it, and it is
     clear only once every required line has been read by a complete run and ruled out. Missing evidence reads as inconclusive."""
-    readings = _current(ledger, lines)
+    return summary_of(ledger, needs_of(lines), rule)
+
+
+def summary_of(ledger: Mapping[str, Mapping[str, Reading]], needs: Needs, rule: Rule) -> Summary:
+    """The same where what the lines ask for was worked out before."""
+    stands = {evaluation: standing(ledger[evaluation]) for evaluation in needs.evaluations if evaluation in ledger}
+    readings = {evaluation: _highest(found) for evaluation, found in stands.items() if found}
     whole = {evaluation for evaluation in readings if _whole(ledger[evaluation])}
-    missing = tuple(_missing(lines, whole))
+    missing = _missing(needs.choices, whole)
     if not readings:
         return Summary("no_result", None, missing, critical_ruled_out=False)
-    leading = max(readings.values(), key=lambda reading: (rank(reading["state"]), *_moment(reading)))
+    leading = _highest(list(readings.values()))
     if rule.combine == "any":
         state = _with_missing(leading["state"], missing, whole)
-        ruled_out = _critical_ruled_out(ledger, lines, whole)
+        ruled_out = _critical_ruled_out(stands, needs, whole)
     else:
-        every = {evaluation: _every_line(ledger[evaluation]) for evaluation in readings}
-        state, ruled_out = state_of(lines, every, rule)
+        state, ruled_out = state_of(needs.lines, {evaluation: _every_line(stands[evaluation]) for evaluation in readings}, rule)
     until = min((reading["until"] for reading in _inherited(ledger, readings)), default="")
-    return Summary(state, leading, missing, ruled_out, _taken(ledger, lines), until)
-
-
-def _current(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact]) -> dict[str, Reading]:
-    """By evaluation that carries a line, the reading that counts now, where there is one."""
-    return {line.evaluation: found for line in lines if (found := current(ledger.get(line.evaluation, {}))) is not None}
+    return Summary(state, leading, missing, ruled_out, _taken(ledger, needs.choices), until)
 
 
 def _with_missing(state: str, missing: Collection[str], whole: Collection[str]) -> str:
@@ -196,9 +215,9 @@ def _with_missing(state: str, missing: Collection[str], whole: Collection[str]) 
     return "inconclusive" if (missing or not whole) and rank(state) < rank("inconclusive") else state
 
 
-def _every_line(slots: Mapping[str, Reading]) -> Reading:
+def _every_line(stands: Iterable[Reading]) -> Reading:
     """All that the readings of an evaluation say of its lines; an incomplete run tells only what was reached, and rules nothing out."""
-    told = [(reading["complete"], line) for reading in standing(slots) for line in reading["lines"]]
+    told = [(reading["complete"], line) for reading in stands for line in reading["lines"]]
     lines = [
         line if whole else {**line, "able": line["able"] and line["reached"]}
         for whole, line in told
@@ -208,7 +227,7 @@ def _every_line(slots: Mapping[str, Reading]) -> Reading:
 
 
 def _whole(slots: Mapping[str, Reading]) -> bool:
-    return any(key == f"{_chain(key)}complete" for key in slots)
+    return "complete" in slots or any(key == f"{_chain(key)}complete" for key in slots)
 
 
 def _inherited(ledger: Mapping[str, Mapping[str, Reading]], readings: Iterable[str]) -> list[Reading]:
@@ -216,13 +235,11 @@ def _inherited(ledger: Mapping[str, Mapping[str, Reading]], readings: Iterable[s
     return [reading for evaluation in readings for reading in ledger[evaluation].values() if reading.get("inherited")]
 
 
-def _taken(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact]) -> str:
-    """Of every group of lines the newest complete reading, and of those the oldest; an incomplete run freshens nothing."""
+def _taken(ledger: Mapping[str, Mapping[str, Reading]], choices: Iterable[Choice]) -> str:
+    """Of every choice of evaluations the newest complete reading, and of those the oldest; an incomplete run freshens nothing."""
     newest = []
-    for group in groups_of(lines).values():
-        slots = [ledger[line.evaluation] for line in group if ledger.get(line.evaluation)]
-        every = [reading for each in slots for reading in each.values()]
-        newest += _newest(every)
+    for choice in choices:
+        newest += _newest([reading for each in choice.evaluations if each in ledger for reading in ledger[each].values()])
     return min(newest, default="")
 
 
@@ -232,15 +249,13 @@ def _newest(readings: Sequence[Reading]) -> list[str]:
     return [max(complete or [reading["completed"] for reading in readings])] if readings else []
 
 
-def _missing(lines: Iterable[LineFact], whole: Collection[str]) -> Iterable[str]:
-    for group in groups_of(lines).values():
-        if any(line.required for line in group) and not any(line.evaluation in whole for line in group):
-            yield " or ".join(sorted({line.evaluation for line in group}))
+def _missing(choices: Iterable[Choice], whole: set[str]) -> tuple[str, ...]:
+    """What is required and was not read by a complete run."""
+    return tuple([each.name for each in choices if each.required and whole.isdisjoint(each.evaluations)])
 
 
-def _critical_ruled_out(ledger: Mapping[str, Mapping[str, Reading]], lines: Sequence[LineFact], whole: Collection[str]) -> bool:
+def _critical_ruled_out(stands: Mapping[str, Sequence[Reading]], needs: Needs, whole: set[str]) -> bool:
     """True only if a critical or rule-out line was read by a complete run, each required one was, and every reading rules it out."""
-    deciding = [line for line in lines if line.kind in {"critical", "rule_out"}]
-    if not any(line.evaluation in whole for line in deciding) or list(_missing(deciding, whole)):
+    if whole.isdisjoint(needs.gates) or _missing(needs.gate_choices, whole):
         return False
-    return all(reading["critical_ruled_out"] for line in deciding for reading in standing(ledger.get(line.evaluation, {})))
+    return not [reading for gate in needs.gates for reading in stands.get(gate, ()) if not reading["critical_ruled_out"]]

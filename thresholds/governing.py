@@ -5,10 +5,11 @@ says, side by side, what it would say.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from database.asking import ask, is_quick
-from thresholds.combining import LineFact, Rule, groups_of
+from thresholds.combining import LineFact, Needs, Rule, groups_of, needs_of
 from thresholds.models import CapabilityLevel, Framework, Threshold
 
 NEEDED = ("slug", "version", "title", "developer", "effective_from", "digest", "loaded", "published", "state", "retest_days")
@@ -17,7 +18,19 @@ _STAMPED = Framework.objects.filter(state="published").values_list("pk", *STAMP)
 STAMPS = f"SELECT id, {', '.join(STAMP)} FROM {Framework._meta.db_table} WHERE state = 'published'"  # noqa: S608, SLF001 - names of columns
 NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 _rows: dict[int, tuple[tuple[object, ...], Framework]] = {}
-_kept: dict[int, tuple[tuple[object, ...], list[Threshold]]] = {}
+
+
+class _Lines(NamedTuple):
+    """The lines of one framework version as its row's stamp says they were read, and those of each level with what they ask for."""
+
+    stamp: tuple[object, ...]
+    every: list[Threshold]
+    at: dict[int, list[Threshold]]
+    needs: dict[int, Needs]
+
+
+NOTHING = needs_of([])
+_kept: dict[int, _Lines] = {}
 
 
 def in_force(frameworks: Iterable[Framework], on: dt.date) -> list[Framework]:
@@ -31,7 +44,7 @@ def in_force(frameworks: Iterable[Framework], on: dt.date) -> list[Framework]:
 
 def _order(framework: Framework) -> tuple[dt.date, dt.datetime, int]:
     """By the day; of two versions of one day the one that was published later is the newer."""
-    return framework.effective_from, framework.published or NEVER, framework.pk or 0
+    return framework.effective_from, framework.published or NEVER, framework.id or 0
 
 
 def _stamps() -> dict[int, tuple[object, ...]]:
@@ -59,8 +72,8 @@ def governs(framework: Framework, developer: str) -> bool:
 
 
 def lines_at(level: CapabilityLevel) -> list[Threshold]:
-    """Every line of one level, whichever evaluation it is on."""
-    return [line for line in lines_of(level.framework) if line.level_id == level.pk]
+    """Every line of one level, whichever evaluation it is on; not to be changed by the caller."""
+    return _lines(level.framework).at.get(level.id, [])
 
 
 def lines_of(framework: Framework) -> list[Threshold]:
@@ -69,12 +82,27 @@ def lines_of(framework: Framework) -> list[Threshold]:
     A published version never changes, so a process reads its lines once. `framework` is read from the database for each judgement:
     lines that were kept for a row of other content, or loaded at another moment, are read again.
     """
-    stamp = tuple(getattr(framework, name) for name in STAMP)
-    kept = _kept.get(framework.pk)
-    if kept is None or kept[0] != stamp:
-        lines = Threshold.objects.select_related("level__framework", "level__domain", "evaluation").filter(level__framework=framework)
-        kept = _kept[framework.pk] = (stamp, list(lines.defer("level__framework__content").order_by("pk")))
-    return kept[1]
+    return _lines(framework).every
+
+
+def _lines(framework: Framework) -> _Lines:
+    stamp = framework.digest, framework.loaded, framework.published
+    kept = _kept.get(framework.id)
+    if kept is None or kept.stamp != stamp:
+        kept = _kept[framework.id] = _read(framework, stamp)
+    return kept
+
+
+def _read(framework: Framework, stamp: tuple[object, ...]) -> _Lines:
+    rows = Threshold.objects.select_related("level__framework", "level__domain", "evaluation").filter(level__framework=framework)
+    every, at = list(rows.defer("level__framework__content").order_by("pk")), dict[int, list[Threshold]]()
+    for line in every:
+        at.setdefault(line.level_id, []).append(line)
+    return _Lines(stamp, every, at, {level: needs_of([_fact(line) for line in lines]) for level, lines in at.items()})
+
+
+def _fact(line: Threshold) -> LineFact:
+    return LineFact(line.evaluation.key, line.kind, line.required, line.alternative)
 
 
 def lines_for(*, evaluation_id: int, on: dt.date, frameworks: Iterable[Framework] | None = None) -> list[Threshold]:
@@ -84,10 +112,14 @@ def lines_for(*, evaluation_id: int, on: dt.date, frameworks: Iterable[Framework
     return sorted(lines, key=lambda line: (line.level_id, line.kind))
 
 
-def line_facts(level: CapabilityLevel) -> list[LineFact]:
-    """Every line of a level as the summary takes it."""
-    lines = lines_at(level)
-    return [LineFact(line.evaluation.key, line.kind, line.required, line.alternative) for line in lines]
+def needs_at(level: CapabilityLevel) -> Needs:
+    """What the lines of a level ask for, as the summary takes it."""
+    return _lines(level.framework).needs.get(level.id, NOTHING)
+
+
+def line_facts(level: CapabilityLevel) -> Sequence[LineFact]:
+    """Every line of a level."""
+    return needs_at(level).lines
 
 
 def rule_of(level: CapabilityLevel) -> Rule:
