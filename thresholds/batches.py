@@ -10,18 +10,19 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from django.db import transaction
 
 from database.asking import is_quick
 from evals.models import EvalResult, EvalRun
 from thresholds.assess import Judged, assess, covers, is_idle
-from thresholds.governing import in_force, lines_for, lines_of, published
+from thresholds.governing import in_force, published
 from thresholds.models import Assessment, Equivalence, Framework
 from thresholds.places import Place, Places, lock, make_places, rows_of
 from thresholds.quickly import lock_heirs
 from thresholds.statistics import InvalidMeasurement
-from thresholds.taken import Group, Taken, group_of
+from thresholds.taken import Group, Taken, groups_in
 from thresholds.together import Keep, Unjudgeable, judge_together, keep_rows
 
 __all__ = ["Keep", "Stored", "Unjudgeable", "assess_many"]
@@ -39,19 +40,21 @@ def assess_many(*, stored: Sequence[Stored], now: dt.datetime, keep: Keep = keep
     """
     found: list[list[Judged]] = [[] for _ in stored]
     taken = list(_taken(stored, now))
-    corrected, later = _corrected(taken), set(_superseded(taken))
-    for alone, some in groupby(_set_apart(taken, corrected, now), key=lambda each: each.alone):
+    superseded = _superseded(taken)
+    corrected, later = _corrected(superseded), set(superseded)
+    for alone, some in groupby(_set_apart(taken, corrected, now), key=attrgetter("alone")):
         runs = list(some)
         for position, judged in _judge_alone(runs, stored, now, later) if alone else judge_together(runs, now, keep, corrected):
             found[position].append(judged)
-        later.difference_update(_superseded(runs))
+        if later:
+            later.difference_update(_superseded(runs))
     return found
 
 
 def _superseded(taken: Iterable[Taken]) -> dict[int, int]:
     """By the run that is superseded the run that supersedes it."""
-    superseded = ((vars(each.run)["supersedes_id"], each.run.id) for each in taken)
-    return {there: run for there, run in superseded if there is not None}
+    runs = [each.run for each in taken]
+    return {there: run.id for run in runs if (there := run.__dict__["supersedes_id"]) is not None}
 
 
 def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datetime, later: set[int]) -> Iterator[tuple[int, Judged]]:
@@ -69,9 +72,12 @@ def _judge_alone(taken: Iterable[Taken], stored: Sequence[Stored], now: dt.datet
 
 def _taken(stored: Sequence[Stored], now: dt.datetime) -> Iterator[Taken]:
     """Every run, once, with the levels that read it; not what nothing judges and what corrects nothing."""
-    known, drawn = published(), dict[tuple[int, dt.date], tuple[_Lines, str]]()
-    for position, (run, results) in _once(stored):
-        idle, held = is_idle(run, results), vars(run)
+    known, drawn, seen = published(), dict[tuple[int, dt.date], tuple[_Lines, str]](), set[int]()
+    for position, (run, results) in enumerate(stored):
+        if run.id in seen:
+            continue
+        seen.add(run.id)
+        held, idle = run.__dict__, is_idle(run, results)
         if idle and held["supersedes_id"] is None:
             continue
         pair = held["checkpoint_id"], held["evaluation_id"]
@@ -79,31 +85,24 @@ def _taken(stored: Sequence[Stored], now: dt.datetime) -> Iterator[Taken]:
         if key not in drawn:
             drawn[key] = _lines(*key, known, now.date()), run.evaluation.metric
         lines, metric = drawn[key]
-        result = next((each for each in results if each.metric == metric), None)
-        yield Taken(position, run, pair, result, () if idle else lines[0], lines[1] or run.received != now)
+        yield Taken(position, run, pair, _measured(results, metric), () if idle else lines[0], lines[1] or run.received != now)
 
 
-def _once(stored: Sequence[Stored]) -> Iterator[tuple[int, Stored]]:
-    """Each run where it came first."""
-    seen = set[int]()
-    for position, each in enumerate(stored):
-        if each[0].id not in seen:
-            seen.add(each[0].id)
-            yield position, each
+def _measured(results: Sequence[EvalResult], metric: str) -> EvalResult | None:
+    """The result that lines are compared with."""
+    for each in results:
+        if each.metric == metric:
+            return each
+    return None
 
 
 def _lines(evaluation_id: int, day: dt.date, known: Sequence[Framework], today: dt.date) -> _Lines:
     """The lines that read an evaluation on a day."""
-    lines = lines_for(evaluation_id=evaluation_id, on=day, frameworks=known)
-    groups = [list(group) for _, group in groupby(lines, key=lambda line: line.level_id)]
-    since = any(line.evaluation_id == evaluation_id for each in _since(known, day, today) for line in lines_of(each))
-    return [group_of(group) for group in groups], since or any(line.level.combine != "any" for line in lines)
-
-
-def _since(known: Sequence[Framework], day: dt.date, today: dt.date) -> list[Framework]:
-    """The versions that came into force after a day, up to today, and were not chosen for that day."""
-    chosen = {each.pk for each in in_force(known, day)}
-    return [each for each in known if day < each.effective_from <= today and each.pk not in chosen]
+    chosen = in_force(known, day)
+    groups = [group for framework in chosen for group in groups_in(framework).get(evaluation_id, ())]
+    since = [each for each in known if day < each.effective_from <= today and each not in chosen]
+    careful = any(evaluation_id in groups_in(each) for each in since) or any(group.rule.combine != "any" for group in groups)
+    return sorted(groups, key=attrgetter("level_id")), careful
 
 
 def _heirs(taken: Iterable[Taken]) -> list[Equivalence]:
@@ -129,12 +128,11 @@ def _set_apart(taken: list[Taken], corrected: Mapping[int, set[Place]], now: dt.
 def _apart(taken: Sequence[Taken], sources: set[int]) -> set[int]:
     """The runs that nothing more need be asked of: others inherit from their checkpoint, or they correct a run of the same batch."""
     here = {each.run.id for each in taken}
-    return {each.run.id for each in taken if each.alone or each.pair[0] in sources or vars(each.run)["supersedes_id"] in here}
+    return {each.run.id for each in taken if each.alone or each.pair[0] in sources or each.run.__dict__["supersedes_id"] in here}
 
 
-def _corrected(taken: Iterable[Taken]) -> dict[int, set[Place]]:
+def _corrected(superseded: Mapping[int, int]) -> dict[int, set[Place]]:
     """By run what the run that it supersedes was judged for; a run that had only started was judged by nothing."""
-    superseded = _superseded(taken)
     found = defaultdict[int, set[Place]](set)
     if superseded:
         for run, *place in Assessment.objects.filter(run__in=superseded).values_list("run", "checkpoint", "level"):

@@ -20,7 +20,7 @@ def judge(run: EvalRun, result: EvalResult | None, lines: Sequence[Threshold], b
 def reading_of(run: EvalRun, found: Said, *, after: bool, by: Equivalence | None = None) -> dict[str, Any]:
     """The reading of a run that says what was `found`; its `lines` and `counted` are shared with every run that says the same."""
     return {
-        "run": run.pk,
+        "run": run.id,
         "completed": run.completed.astimezone(dt.UTC).isoformat(),
         "complete": run.complete,
         "state": found.state,

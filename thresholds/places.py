@@ -54,7 +54,7 @@ def make_places(places: Places, now: dt.datetime) -> None:
 
 def _locked(places: Places) -> dict[Place, LevelStatus]:
     if is_quick():
-        return {(row.checkpoint_id, row.level_id): row for row in lock_places(places)}
+        return {(held["checkpoint_id"], held["level_id"]): row for row in lock_places(places) if (held := row.__dict__)}
     rows = rows_of(places).select_for_update()
     if len(places) > 1:  # an order would cost a tenth of all that judging takes
         rows = rows.order_by("level_id", "checkpoint_id")

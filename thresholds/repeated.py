@@ -18,7 +18,7 @@ from database.asking import ask
 from evals.models import EvalResult, EvalRun
 from evals.passing import TaskRule, outcome_of
 from thresholds.decided import facts_of, line_of
-from thresholds.evidence import Ledger, Reading, contested, newest_complete, remember, settle
+from thresholds.evidence import Ledger, Reading, adds_up, contested, newest_complete, remember, settle
 from thresholds.measured import measurement_of
 from thresholds.models import Threshold
 from thresholds.pooling import Look, Pooled, judge_looks
@@ -61,6 +61,11 @@ def settled(ledger: Ledger, lines: Sequence[Threshold], before: Ledger | None = 
             ledger = settle(ledger, key, newest["run"], _told(looks, its, kinds))
         ledger = remember(ledger, key, chain, _within_bounds(looks))
     return ledger
+
+
+def in_doubt(ledger: Ledger, before: Ledger) -> bool:
+    """Whether anything is contested or was; where not, `settled` changes nothing."""
+    return any(map(contested, ledger.values())) or any(map(adds_up, before.values()))
 
 
 def _told(looks: Kept, lines: Sequence[Threshold], kinds: Collection[str]) -> dict[str, Any]:

@@ -33,11 +33,11 @@ def explain(message: str, *, status: LevelStatus, reading: dict[str, Any], missi
         (reading.get("set_after"), "The line was set after the result."),
         (not reading["complete"], "The run is incomplete: it may raise the state, never lower it."),
         (source, f"Inherited from {source} by a signed equivalence."),
-        (status.moved_from, moved_words(status.moved, status.moved_from, status.state)),
+        (status.moved_from, status.moved_from and moved_words(status.moved, status.moved_from, status.state)),
         (not status.binding, "For comparison only: this framework does not govern the model."),
         (names, f"Not yet read by a complete run for this level: {names}."),
     )
-    return " ".join(text for holds, text in parts if holds and text)
+    return " ".join([text for holds, text in parts if holds and text])
 
 
 def bring_up_to_date(status: LevelStatus, summary: Summary, reached: str, now: dt.datetime) -> None:
@@ -101,7 +101,7 @@ def _show(status: LevelStatus, leading: dict[str, Any]) -> None:
     warning = lines.get("alert") or lines.get("rule_out")
     shown = warning or lines["critical"]
     status.evaluation_id = leading["evaluation_id"]
-    status.point, status.lower, status.upper, status.n_eff = (shown[key] for key in ("point", "lower", "upper", "n_eff"))
+    status.point, status.lower, status.upper, status.n_eff = shown["point"], shown["lower"], shown["upper"], shown["n_eff"]
     status.alert_value = warning["value"] if warning else None
     status.critical_value = lines["critical"]["value"] if "critical" in lines else None
     status.illustrative = leading["illustrative"]

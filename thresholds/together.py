@@ -11,18 +11,19 @@ from evals.prepared import Unwritable
 from evals.rows import like
 from thresholds.assess import SHOWN, Judged, state_before, write
 from thresholds.decided import Said, declared_of, facts_of, kept, said
-from thresholds.evidence import LATCHING, add, adds_up, higher, looked_again, slots_of, summarise
-from thresholds.governing import line_facts, lines_at, rule_of
+from thresholds.evidence import LATCHING, add, adds_up, higher, looked_again, slots_of, summary_of
+from thresholds.governing import lines_at
 from thresholds.judging import after, reading_of
 from thresholds.models import Assessment, CapabilityLevel, Crossing, LevelStatus, Threshold
 from thresholds.places import Place, locked_places
 from thresholds.quickly import validity_of, write_rows
-from thresholds.repeated import Arrived, Pair, Run, Seen, read_all, seen_of, settled, to_be_read
+from thresholds.repeated import Arrived, Pair, Run, Seen, in_doubt, read_all, seen_of, settled, to_be_read
 from thresholds.standing import Reached, bring_up_to_date, counting, cross_all, explain, read_anew, rebuild, rises
 from thresholds.statistics import InvalidMeasurement
 from thresholds.taken import Group, Taken
 
 Keep = Callable[[Sequence[Assessment]], object]
+_Declared = tuple[Hashable, dict[Hashable, Said]]  # what an evaluation declares, and what was said by it in this batch
 
 
 class Unjudgeable(InvalidMeasurement):
@@ -38,7 +39,6 @@ class _Read:
     """One run at one level: what it said, whether its lines were set after it, and the line it was the first to reach."""
 
     taken: Taken
-    group: Group
     said: Said
     after: bool
     rose: tuple[str, str] | None = None  # the state it reached first, and the one before
@@ -46,29 +46,25 @@ class _Read:
 
 @dataclass(slots=True)
 class _Level:
-    """One row with all that the batch says of it."""
+    """One row with all that the batch says of it; `group` is the first that is read there."""
 
     status: LevelStatus
+    group: Group
     before: str
     readings_before: dict[str, Any]
-    reads: list[_Read]
+    reads: list[_Read] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-
-    @property
-    def level(self) -> CapabilityLevel:
-        """Which level it is about."""
-        return self.reads[0].group.level
 
     @property
     def drawn(self) -> list[Threshold]:
         """Every line of the level, whichever evaluation it is on."""
-        return lines_at(self.level)
+        return lines_at(self.group.level)
 
     def looked_again(self) -> set[Pair]:
         """The pairs that were read now and of which a line could have been ruled out once and was not."""
         readings = self.status.readings
-        evaluations = {read.taken.pair[1]: read.taken.run for read in self.reads}
-        return {(self.status.checkpoint_id, pk) for pk, run in evaluations.items() if looked_again(readings.get(run.evaluation.key, {}))}
+        runs = {read.taken.pair: read.taken.run for read in self.reads}
+        return {pair for pair, run in runs.items() if looked_again(readings.get(run.evaluation.key, {}))}
 
 
 def keep_rows(rows: Sequence[Assessment]) -> None:
@@ -81,7 +77,7 @@ def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep, rested:
 
     `rested` says by run which places rest on what it supersedes.
     """
-    wanted, corrected = _by_place(taken), set[Place]().union(*(rested.get(each.run.id, ()) for each in taken))
+    wanted, corrected = _by_place(taken), set[Place]().union(*(rested.get(each.run.id, ()) for each in taken if rested))
     for place in sorted(corrected - wanted.keys(), key=lambda each: each[::-1]):
         rebuild(checkpoint_id=place[0], level_id=place[1], now=now)
     if not wanted:
@@ -90,10 +86,13 @@ def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep, rested:
     for place in corrected & wanted.keys():
         _read_anew(statuses[place], wanted[place][0][1].level)
     seen, declared = _seen_now(taken, statuses)
-    levels = [_read_all(statuses[place], some, declared) for place, some in sorted(wanted.items(), key=lambda each: each[0][::-1])]
-    arrived = _arrived(taken, levels, seen)
+    levels = [_read_all(statuses[place], wanted[place], declared) for place in sorted(wanted, key=itemgetter(1, 0))]
+    if doubted := [level for level in levels if in_doubt(level.status.readings, level.readings_before)]:
+        arrived = _arrived(taken, levels, doubted, seen)
+        for level in doubted:
+            level.status.readings = settled(level.status.readings, level.drawn, level.readings_before, arrived)
     for level in levels:
-        _bring_up_to_date(level, now, arrived)
+        _bring_up_to_date(level, now)
     return _kept(levels, now, keep)
 
 
@@ -112,42 +111,43 @@ def _read_anew(status: LevelStatus, level: CapabilityLevel) -> None:
     status.readings = read_anew(assessments, lines_at(level))
 
 
-def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> tuple[dict[Pair, Seen], dict[int, Hashable]]:
+def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> tuple[dict[Pair, Seen], dict[int, _Declared]]:
     """How many runs count where looks were added up before; and by evaluation what it declares, with what was found out about it
     meanwhile: whoever flags it waits for these rows."""
     found = _evaluations(taken)
+    keys = {evaluation.id: evaluation.key for evaluation in found}
     added = {
-        (checkpoint, evaluation.pk)
+        (checkpoint, evaluation)
         for (checkpoint, _), status in statuses.items()
-        for evaluation in found
-        if adds_up(status.readings.get(evaluation.key, {}))
+        for evaluation, key in keys.items()
+        if key in status.readings and adds_up(status.readings[key])
     }
     seen, validity = seen_of(added) if added else ({}, {})
-    if unknown := {evaluation.pk for evaluation in found} - validity.keys():
+    if unknown := keys.keys() - validity.keys():
         validity |= validity_of(unknown)
     for evaluation in found:
-        evaluation.validity = validity[evaluation.pk]
-    return seen, {evaluation.pk: declared_of(evaluation) for evaluation in found}
+        evaluation.validity = validity[evaluation.id]
+    return seen, {evaluation.id: (declared_of(evaluation), {}) for evaluation in found}
 
 
 def _evaluations(taken: Iterable[Taken]) -> list[Evaluation]:
     """The evaluations of some runs, each object once: equal ones may be several."""
-    held = ((each.run, each.run._state.fields_cache) for each in taken)  # noqa: SLF001 - where Django keeps what a row is related to
-    found = (cached.get("evaluation") or run.evaluation for run, cached in held)
+    held = [(each.run, each.run._state.fields_cache) for each in taken]  # noqa: SLF001 - where Django keeps what a row is related to
+    found = [cached.get("evaluation") or run.evaluation for run, cached in held]
     return list({id(each): each for each in found}.values())
 
 
-def _read_all(status: LevelStatus, wanted: Sequence[tuple[Taken, Group]], declared: dict[int, Hashable]) -> _Level:
+def _read_all(status: LevelStatus, wanted: Sequence[tuple[Taken, Group]], declared: Mapping[int, _Declared]) -> _Level:
     """What every run says of one level, and which of them were the first to reach a line."""
-    level = _Level(status, state_before(status), status.readings, [])
+    level = _Level(status, wanted[0][1], state_before(status), status.readings)
     latched = "no_result" if status.assessed is None else status.state
     held = status.state
     for each, group in wanted:
         found = _said(each, group, declared)
-        read = _Read(each, group, found, after(each.run, group.frozen))
+        read = _Read(each, found, after(each.run, group.frozen))
         if found.state in LATCHING:
             held = higher(held, found.state) if held in LATCHING else found.state
-        if held in LATCHING and rises(held, latched):
+        if held != latched and rises(held, latched):
             read.rose = held, latched
         latched = held
         level.reads.append(read)
@@ -157,27 +157,28 @@ def _read_all(status: LevelStatus, wanted: Sequence[tuple[Taken, Group]], declar
     return level
 
 
-def _said(taken: Taken, group: Group, declared: dict[int, Hashable]) -> Said:
+def _said(taken: Taken, group: Group, declared: Mapping[int, _Declared]) -> Said:
     run, result = taken.run, taken.result
     facts = facts_of(run, result)
     try:
         if facts is None:
             return said(run, result, group.lines)
-        found = group.said.get(facts)
+        declaration, heard = declared[taken.pair[1]]
+        found = heard.get((group.level_id, facts))
         if found is None:
-            found = group.said[facts] = kept(run, result, group.drawn, (facts, declared[taken.pair[1]], group.drawn))
+            found = heard[group.level_id, facts] = kept(run, result, group.drawn, (facts, declaration, group.drawn))
     except InvalidMeasurement as wrong:
         raise Unjudgeable(wrong, taken.position) from wrong
     return found
 
 
-def _arrived(taken: Sequence[Taken], levels: Sequence[_Level], seen: Mapping[Pair, Seen]) -> Arrived:
+def _arrived(taken: Sequence[Taken], levels: Sequence[_Level], doubted: Sequence[_Level], seen: Mapping[Pair, Seen]) -> Arrived:
     """What has come now of the pairs that were looked at before; all of a pair is read where it must be added up anew."""
     again = {pair for level in levels for pair in level.looked_again()}
     if not again:
         return Arrived({}, {})
     arrived = Arrived(_runs_of(again, taken), seen)
-    unread = {pair for level in levels for pair in to_be_read(level.status.readings, level.drawn, level.readings_before, arrived)}
+    unread = {pair for level in doubted for pair in to_be_read(level.status.readings, level.drawn, level.readings_before, arrived)}
     if unread:
         arrived.every.update(read_all(list(unread)))
     return arrived
@@ -192,19 +193,20 @@ def _runs_of(pairs: Iterable[Pair], taken: Iterable[Taken]) -> dict[Pair, list[R
     return runs
 
 
-def _bring_up_to_date(level: _Level, now: dt.datetime, arrived: Arrived) -> None:
+def _bring_up_to_date(level: _Level, now: dt.datetime) -> None:
     """Say what the readings come to."""
     status = level.status
-    status.readings = settled(status.readings, level.drawn, level.readings_before, arrived)
-    summary = summarise(status.readings, line_facts(level.level), rule_of(level.level))
+    summary = summary_of(status.readings, level.group.needs, level.group.rule)
     reached = [read.rose[0] for read in level.reads if read.rose is not None]
     bring_up_to_date(status, summary, reached[-1] if reached else "no_result", now)
     status.assessed = now
     level.missing = list(summary.missing)
 
 
-def _lasting(reads: Sequence[_Read]) -> list[_Read]:
+def _lasting(reads: list[_Read]) -> list[_Read]:
     """The readings that any later one leaves standing: of each evaluation the newest of each slot."""
+    if len(reads) == 1:
+        return reads
     newest: dict[tuple[int, str], tuple[tuple[dt.datetime, int], int]] = {}
     slots: dict[tuple[int, bool], list[str]] = {}
     for index, read in enumerate(reads):
@@ -221,12 +223,7 @@ def _lasting(reads: Sequence[_Read]) -> list[_Read]:
 
 def _as_said(read: _Read) -> dict[str, Any]:
     found = read.said
-    return {
-        "complete": read.taken.run.complete,
-        "state": found.state,
-        "critical_ruled_out": found.critical_ruled_out,
-        "lines": found.lines,
-    }
+    return {"complete": read.taken.run.complete, "state": found.state, "critical_ruled_out": found.critical_ruled_out, "lines": found.lines}
 
 
 def _kept(levels: Sequence[_Level], now: dt.datetime, keep: Keep) -> Iterator[tuple[int, Judged]]:
@@ -234,8 +231,8 @@ def _kept(levels: Sequence[_Level], now: dt.datetime, keep: Keep) -> Iterator[tu
     rows = [(read.taken.position, read, level, row) for level in levels for read, row in _assessments(level, now)]
     rows.sort(key=itemgetter(0))  # as they arrived; those of one run stay in the order of levels
     keep([row for *_, row in rows])
-    for level, row in {id(level): (level, row) for _, _, level, row in rows}.values():
-        level.status.assessment = row  # the last one
+    for status, row in {id(level): (level.status, row) for _, _, level, row in rows}.values():  # the last one
+        status.__dict__["assessment_id"], status._state.fields_cache["assessment"] = row.id, row  # noqa: SLF001 - as its descriptor does
     _write([level.status for level in levels])
     crossings = _crossings(rows, now)
     return ((position, Judged(row, level.status, crossings.get(row.id), level.missing)) for position, _, level, row in rows)
@@ -257,7 +254,7 @@ def _crossings(rows: Sequence[tuple[int, _Read, _Level, Assessment]], now: dt.da
 def _assessments(level: _Level, now: dt.datetime) -> Iterator[tuple[_Read, Assessment]]:
     """One row for each run; what is said alike is shared."""
     patterns: dict[tuple[int, bool, bool], dict[str, Any]] = {}
-    checkpoint, drawn = level.reads[0].taken.run.checkpoint, level.level
+    checkpoint, drawn = level.reads[0].taken.run.checkpoint, level.group.level
     for read in level.reads:
         run = read.taken.run
         key = id(read.said), run.complete, read.after
@@ -272,8 +269,8 @@ def _pattern(level: _Level, read: _Read, now: dt.datetime) -> dict[str, Any]:
     facts, message = _told(level, read)
     return {
         "id": None,
-        "checkpoint_id": status.checkpoint_id,
-        "level_id": status.level_id,
+        "checkpoint_id": read.taken.pair[0],
+        "level_id": level.group.level_id,
         "at": now,
         "state_before": level.before,
         "state": status.state,
