@@ -100,7 +100,7 @@ def _chain(key: str) -> str:
 
 def contested(slots: Mapping[str, Reading]) -> dict[int, list[str]]:
     """By run, the kinds of line that a newest complete reading rules out although an earlier complete run did not."""
-    if not _against(slots):  # nearly always
+    if not _spoken_against(slots):  # nearly always
         return {}
     found = {}
     for chain in sorted({_chain(key) for key in slots}):
@@ -110,9 +110,9 @@ def contested(slots: Mapping[str, Reading]) -> dict[int, list[str]]:
     return {run: kinds for run, kinds in found.items() if kinds}
 
 
-def _against(slots: Iterable[str]) -> list[str]:
-    """Where readings are kept because they speak against clearing."""
-    return [key for key in slots if AGAINST in key]
+def _spoken_against(slots: Iterable[str]) -> bool:
+    """Whether any reading is kept because it speaks against clearing; the word holds no line break, so all keys are searched at once."""
+    return AGAINST in "\n".join(slots)
 
 
 def newest_complete(slots: Mapping[str, Reading]) -> dict[str, Reading]:
@@ -123,7 +123,7 @@ def newest_complete(slots: Mapping[str, Reading]) -> dict[str, Reading]:
 
 def looked_again(slots: Mapping[str, Reading]) -> bool:
     """Whether a line could have been ruled out here and was not, so that all looks may have to be added up."""
-    return adds_up(slots) or bool(_against(slots))
+    return adds_up(slots) or _spoken_against(slots)
 
 
 def adds_up(slots: Mapping[str, Reading]) -> bool:
@@ -206,8 +206,8 @@ def summary_of(ledger: Mapping[str, Mapping[str, Reading]], needs: Needs, rule: 
         ruled_out = _critical_ruled_out(stands, needs, whole)
     else:
         state, ruled_out = state_of(needs.lines, {evaluation: _every_line(stands[evaluation]) for evaluation in readings}, rule)
-    until = min((reading["until"] for reading in _inherited(ledger, readings)), default="")
-    return Summary(state, leading, missing, ruled_out, _taken(ledger, needs.choices), until)
+    until = [reading["until"] for evaluation in readings for reading in ledger[evaluation].values() if reading.get("inherited")]
+    return Summary(state, leading, missing, ruled_out, _taken(ledger, needs.choices), min(until) if until else "")
 
 
 def _with_missing(state: str, missing: Collection[str], whole: Collection[str]) -> str:
@@ -228,11 +228,6 @@ def _every_line(stands: Iterable[Reading]) -> Reading:
 
 def _whole(slots: Mapping[str, Reading]) -> bool:
     return "complete" in slots or any(key == f"{_chain(key)}complete" for key in slots)
-
-
-def _inherited(ledger: Mapping[str, Mapping[str, Reading]], readings: Iterable[str]) -> list[Reading]:
-    """Every inherited reading of the evaluations that count."""
-    return [reading for evaluation in readings for reading in ledger[evaluation].values() if reading.get("inherited")]
 
 
 def _taken(ledger: Mapping[str, Mapping[str, Reading]], choices: Iterable[Choice]) -> str:

@@ -19,14 +19,15 @@ def judge(run: EvalRun, result: EvalResult | None, lines: Sequence[Threshold], b
 
 def reading_of(run: EvalRun, found: Said, *, after: bool, by: Equivalence | None = None) -> dict[str, Any]:
     """The reading of a run that says what was `found`; its `lines` and `counted` are shared with every run that says the same."""
+    evaluation = run.evaluation
     return {
         "run": run.id,
         "completed": run.completed.astimezone(dt.UTC).isoformat(),
         "complete": run.complete,
         "state": found.state,
         "critical_ruled_out": found.critical_ruled_out,
-        "evaluation": run.evaluation.key,
-        "evaluation_id": run.evaluation_id,
+        "evaluation": evaluation.key,
+        "evaluation_id": evaluation.id,
         "illustrative": found.illustrative,
         "set_after": after,
         "message": found.message,

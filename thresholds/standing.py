@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.db.models import Q
 
@@ -27,17 +27,17 @@ BESIDE = frozenset({"said", "together"})  # of the facts of an assessment, what 
 def explain(message: str, *, status: LevelStatus, reading: dict[str, Any], missing: Iterable[str]) -> str:
     """The decision's sentence with what a reader must know beside it."""
     names, source = ", ".join(missing), reading.get("from", "")
-    parts = (
-        (True, message),
-        (reading["illustrative"], "This is an illustrative line: the lab has not published its own."),
-        (reading.get("set_after"), "The line was set after the result."),
-        (not reading["complete"], "The run is incomplete: it may raise the state, never lower it."),
-        (source, f"Inherited from {source} by a signed equivalence."),
-        (status.moved_from, status.moved_from and moved_words(status.moved, status.moved_from, status.state)),
-        (not status.binding, "For comparison only: this framework does not govern the model."),
-        (names, f"Not yet read by a complete run for this level: {names}."),
+    parts: tuple[str | Literal[False] | None, ...] = (
+        message,
+        reading["illustrative"] and "This is an illustrative line: the lab has not published its own.",
+        reading.get("set_after") and "The line was set after the result.",
+        not reading["complete"] and "The run is incomplete: it may raise the state, never lower it.",
+        source and f"Inherited from {source} by a signed equivalence.",
+        status.moved_from and moved_words(status.moved, status.moved_from, status.state),
+        not status.binding and "For comparison only: this framework does not govern the model.",
+        names and f"Not yet read by a complete run for this level: {names}.",
     )
-    return " ".join([text for holds, text in parts if holds and text])
+    return " ".join([part for part in parts if part])
 
 
 def bring_up_to_date(status: LevelStatus, summary: Summary, reached: str, now: dt.datetime) -> None:
