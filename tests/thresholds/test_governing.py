@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from fsf.management.commands.load_framework import load_with_plans
 from tests.conftest import FIXTURES
 from thresholds import library
-from thresholds.governing import governing, governs, in_force, lines_for, lines_of
+from thresholds.governing import governing, governs, in_force, line_facts, lines_at, lines_for, lines_of
 from thresholds.models import Framework, Threshold
+from thresholds.taken import groups_in
 
 DAY = dt.date(2026, 1, 1)
 
@@ -81,6 +82,19 @@ def test_lines_kept_for_another_row_of_the_same_number_are_read_again(thawed, sm
     Threshold.objects.filter(kind="alert").update(value=0.1)
     Framework.objects.update(**changed)
     assert sorted(map(attrgetter("value"), lines_of(Framework.objects.get()))) == [0.1, 0.5]
+
+
+@pytest.mark.django_db
+def test_what_follows_from_lines_is_kept_as_long_as_they_are(thawed, small):
+    first, level = groups_in(small), small.levels.get()
+    assert groups_in(Framework.objects.get()) is first
+    assert [fact.required for fact in line_facts(level)] == [True, True]
+    Threshold.objects.filter(kind="alert").update(value=0.1, required=False)
+    Framework.objects.update(digest="0" * 64)
+    ((group,),) = groups_in(Framework.objects.get()).values()
+    assert [(line.kind, line.value) for line, _ in group.drawn] == [("alert", 0.1), ("critical", 0.5)]
+    assert group.lines == sorted(lines_at(small.levels.get()), key=attrgetter("kind"))
+    assert sorted((fact.kind, fact.required) for fact in group.needs.lines) == [("alert", False), ("critical", True)]
 
 
 @pytest.mark.django_db

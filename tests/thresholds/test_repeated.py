@@ -1,5 +1,6 @@
 import datetime as dt
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 from django.db import connection
@@ -14,7 +15,7 @@ from tests.thresholds.test_queries import store_more
 from thresholds import repeated
 from thresholds.governing import lines_of
 from thresholds.models import LevelStatus
-from thresholds.repeated import counting_runs, pooled_of, seen_of
+from thresholds.repeated import counting_runs, in_doubt, pooled_of, seen_of, settled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("aurora")]
 
@@ -41,6 +42,15 @@ def test_one_look_more_is_added_to_what_is_kept(small, post):
     assert [reads_all(post, solved, 100, day=day - 9) for day, solved in enumerate([30, 10, 8, 9, 7])] == [False, True, False, False, False]
     assert newest()["pooled"]["alert"] == from_rows(small)
     assert newest()["looks"]["seen"][0] == newest()["pooled"]["alert"]["looks"] == 5
+
+
+def test_looks_are_added_up_only_where_something_is_or_was_contested(small, post):
+    ledgers = [{}]
+    for day, solved in [(-9, 3), (-8, 30), (-7, 10), (-6, 40), (-5, 41)]:
+        post(solved, 100, day=day)
+        ledgers.append(LevelStatus.objects.get().readings)
+    assert [in_doubt(now, before) for before, now in pairwise(ledgers)] == [False, False, True, True, True]
+    assert all(settled(now, lines_of(small), before) is now for before, now in pairwise(ledgers) if not in_doubt(now, before))
 
 
 def test_a_late_run_and_one_that_rules_nothing_out_are_added_too(small, post):
