@@ -231,6 +231,15 @@ def test_a_run_by_itself_is_judged_as_if_there_were_no_batch(small, aurora):
     assert (judged.assessment.state_before, judged.assessment.state, "together" in judged.assessment.facts) == ("no_result", "alert", False)
 
 
+def test_a_run_from_before_a_version_is_read_by_it_where_its_checkpoint_stands_by_it_already(enact, aurora):
+    for version, day in (("1.0", "2020-01-01"), ("2.0", "2026-05-20")):
+        enact(version=version, effective_from=day)
+    assess_many(stored=counts(0, completed="2026-05-25T12:00:00Z"), now=NOW)
+    later = NOW + dt.timedelta(hours=1)
+    judged = assess_many(stored=counts(30, 2, completed="2026-05-10T12:00:00Z", now=later), now=later)
+    assert [sorted(each.assessment.level.framework.version for each in run) for run in judged] == [["1.0", "2.0"]] * 2
+
+
 def statements(stored, now):
     with CaptureQueriesContext(connection) as captured:
         assess_many(stored=stored, now=now)
