@@ -39,6 +39,8 @@ MOMENT = re.compile(r"\{time:([^{}]{1,40})\}")
 
 def one_line(text: str) -> str:
     """The text on one line: control characters become spaces, invisible and lone surrogate characters go."""
+    if text.isprintable():  # nothing in it is to go, and the only gap is the space
+        return " ".join(text.split())
     seen = (" " if unicodedata.category(char) in BREAKS else char for char in text if unicodedata.category(char) not in UNSEEN)
     return " ".join("".join(seen).split())
 

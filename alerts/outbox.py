@@ -30,10 +30,14 @@ def people_to_alert() -> QuerySet[User]:
     return User.objects.filter(alerted=True, is_active=True).order_by("pk")
 
 
-def queue(*, event: str, thread: str, message: Message, recipients: Iterable[User], now: dt.datetime, dedup: str) -> list[Alert]:
+def queue(
+    *, event: str, thread: str, message: Message, recipients: Iterable[User], now: dt.datetime, dedup: str, first: bool = False
+) -> list[Alert]:
     """Queue one alert per recipient and channel and return those that are new; the same `dedup` is never queued twice to anyone.
 
     With nobody to tell, nothing is queued and that itself is logged as an error and audited. NotQueued where a row was refused.
+    `first` says that the caller's transaction made what `dedup` names, so that nobody can have been told: a row that is there all the
+    same is an IntegrityError.
     """
     people = {person.pk: person for person in recipients}
     if not people:
@@ -56,6 +60,8 @@ def queue(*, event: str, thread: str, message: Message, recipients: Iterable[Use
         for channel in CHANNELS
         if (key := _key(dedup, f"{person.pk}:{channel}"))
     }
+    if first:
+        return Alert.objects.bulk_create(wanted.values())
     with transaction.atomic():
         return _insert_new(wanted)
 

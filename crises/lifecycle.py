@@ -12,6 +12,7 @@ from audit import log
 from crises import messages
 from crises.models import Crisis, Update
 from crises.states import LIVE, NotPossible, after
+from evals.rows import store_rows
 from mitigations import checklists
 from mitigations.readiness import Readiness
 from thresholds.evidence import rank
@@ -29,16 +30,18 @@ def note(*, crisis: Crisis, kind: str, text: str, author: str, now: dt.datetime)
 
 def open_for(*, crossing: Crossing, actor: Actor, now: dt.datetime) -> tuple[Crisis, bool]:
     """Open a crisis for a crossing with the plan frozen as it is, or join the live one; returns it and whether it was opened."""
-    level, model_id = crossing.level, crossing.checkpoint.model_id
-    crisis = Crisis.objects.select_for_update(of=("self",)).filter(model_id=model_id, level=level, state__in=LIVE).first()
+    level, checkpoint = crossing.assessment.level, crossing.assessment.checkpoint  # the crossing's own, which are there already
+    live = Crisis.objects.select_for_update(of=("self",)).select_related("checkpoint", "checklist")
+    crisis = live.filter(model=checkpoint.model_id, level=level, state__in=LIVE).first()
     opened = crisis is None
     if crisis is None:
-        crisis = _open(crossing, model_id, now)
+        crisis = _open(crossing, now)
     else:
+        crisis.model, crisis.level, crisis.checklist.level = checkpoint.model, level, level
         _join(crisis, crossing, now)
-    crisis.crossings.add(crossing)
-    text = f"{crossing.checkpoint} reached the {crossing.kind} line of {level}. {crossing.assessment.message}"
-    note(crisis=crisis, kind="crossing", text=text, author="system", now=now)
+    text = f"{checkpoint} reached the {crossing.kind} line of {level}. {crossing.assessment.message}"
+    store_rows([Crisis.crossings.through(crisis_id=crisis.pk, crossing_id=crossing.pk)], nameless=True)
+    store_rows([Update(crisis=crisis, at=now, author="system", kind="crossing", text=text)], nameless=True)
     log.record(
         action="crises.crisis.open" if opened else "crises.crisis.join",
         about=f"crisis:{crisis.pk}",
@@ -46,7 +49,7 @@ def open_for(*, crossing: Crossing, actor: Actor, now: dt.datetime) -> tuple[Cri
         now=now,
         data={
             "level": level.key,
-            "checkpoint": crossing.checkpoint.slug,
+            "checkpoint": checkpoint.slug,
             "crossing": crossing.pk,
             "plan": crisis.checklist.framework_digest,
         },
@@ -54,15 +57,16 @@ def open_for(*, crossing: Crossing, actor: Actor, now: dt.datetime) -> tuple[Cri
     return crisis, opened
 
 
-def _open(crossing: Crossing, model_id: int, now: dt.datetime) -> Crisis:
+def _open(crossing: Crossing, now: dt.datetime) -> Crisis:
+    read = crossing.assessment
     acknowledge_by = now + dt.timedelta(minutes=settings.ACKNOWLEDGE_MINUTES)
     return Crisis.objects.create(
-        model_id=model_id,
-        level=crossing.level,
-        checkpoint=crossing.checkpoint,
+        model=read.checkpoint.model,
+        level=read.level,
+        checkpoint=read.checkpoint,
         severity=crossing.kind,
-        illustrative=crossing.assessment.illustrative,
-        checklist=checklists.freeze(model_id=model_id, level=crossing.level, kind=crossing.kind, now=now),
+        illustrative=read.illustrative,
+        checklist=checklists.freeze(model_id=read.checkpoint.model_id, level=read.level, kind=crossing.kind, now=now),
         opened=now,
         acknowledge_by=acknowledge_by,
         next_step=acknowledge_by,
@@ -70,12 +74,14 @@ def _open(crossing: Crossing, model_id: int, now: dt.datetime) -> Crisis:
 
 
 def _join(crisis: Crisis, crossing: Crossing, now: dt.datetime) -> None:
+    before = crisis.state, crisis.severity, crisis.ready, crisis.illustrative
     crisis.state = after(crisis.state, "join")
     if rank(crossing.kind) > rank(crisis.severity):
         crisis.severity = crossing.kind
     crisis.ready = None
     crisis.illustrative = crisis.illustrative and crossing.assessment.illustrative
-    crisis.save(update_fields=["state", "severity", "ready", "illustrative"])
+    if before != (crisis.state, crisis.severity, crisis.ready, crisis.illustrative):  # the row is locked either way
+        crisis.save(update_fields=["state", "severity", "ready", "illustrative"])
     checklists.extend(checklist=crisis.checklist, kind=crossing.kind, now=now)
 
 

@@ -1,12 +1,12 @@
 """The replies to many runs that were judged together: what several of them are told alike is put into words, and kept, once."""
 
 import datetime as dt
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from crises.models import Receipt, Said, spoken
 from crises.response import Answer, compose, verdicts
-from evals.models import EvalRun
+from evals.models import EvalResult, EvalRun
 from evals.rows import new_row, store_rows, store_values
 from thresholds.assess import Judged
 
@@ -17,8 +17,9 @@ COLUMNS = ("run_id", "said_id", "own")
 class Replies:
     """The replies to the runs of one transaction. A run that crossed a line, or that ends or corrects another, is told so itself."""
 
-    def __init__(self, now: dt.datetime) -> None:
+    def __init__(self, now: dt.datetime, results: Mapping[int, Sequence[EvalResult]]) -> None:
         self._now = now
+        self._results = results  # by the id of the run
         self._verdicts: dict[Hashable, list[dict[str, Any]]] = {}
         self._alike: dict[Hashable, tuple[dict[str, Any], list[int]]] = {}  # the words, and the runs that were told so
         self._own: list[tuple[int, dict[str, Any]]] = []
@@ -47,7 +48,7 @@ class Replies:
         store_values(Receipt, COLUMNS, [*receipts, *((run, None, reply) for run, reply in alone)])
 
     def _compose(self, run: EvalRun, judged: Sequence[Judged]) -> dict[str, Any]:
-        return compose(run=run, judged=judged, now=self._now, said=self._said)
+        return compose(run=run, results=self._results[run.id], judged=judged, now=self._now, said=self._said)
 
     def _said(self, judged: Judged) -> list[dict[str, Any]]:
         """The verdicts of an assessment, made once for all that say the same at one level."""

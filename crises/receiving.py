@@ -92,7 +92,7 @@ def _judged(new: Sequence[tuple[Posted, Recorded]], now: dt.datetime) -> dict[in
     """The answer to each new run by its id, its reply kept as its receipt."""
     judged = assess_many(stored=[(each.run, each.results) for _, each in new], now=now, keep=store_rows)
     send_off()
-    replies, told = Replies(now), {}
+    replies, told = Replies(now, {each.run.id: each.results for _, each in new}), {}
     for (post, each), found in zip(new, judged, strict=True):
         told[each.run.id] = replies.answer_to(each.run, found)
         if len(new) <= MOST:

@@ -123,16 +123,22 @@ def respond_later(*, run_id: int, now: dt.datetime) -> dict[str, Any] | None:
 
 def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, stored_now: bool = False) -> dict[str, Any]:
     """Everything that follows from a stored run, inside the caller's transaction; returns and keeps the reply."""
-    reply = compose(run=run, judged=assess(run=run, results=results, now=now, stored_now=stored_now), now=now)
+    judged = assess(run=run, results=results, now=now, stored_now=stored_now)
+    reply = compose(run=run, results=results, judged=judged, now=now)
     Receipt.objects.create(run=run, own=reply)
     return reply
 
 
 def compose(
-    *, run: EvalRun, judged: Sequence[Judged], now: dt.datetime, said: Callable[[Judged], list[dict[str, Any]]] | None = None
+    *,
+    run: EvalRun,
+    results: Sequence[EvalResult],
+    judged: Sequence[Judged],
+    now: dt.datetime,
+    said: Callable[[Judged], list[dict[str, Any]]] | None = None,
 ) -> dict[str, Any]:
     """The reply to a judged run; its crossings open or join crises and queue their alerts. `said` gives the verdicts, if not `verdicts`."""
-    crises = [_respond_to(each.crossing, now) for each in judged if each.crossing is not None]
+    crises = [_respond_to(each.crossing, now, results) for each in judged if each.crossing is not None]
     return {
         "id": run.pk,
         "ref": run.ref,
@@ -164,8 +170,11 @@ def respond_to_crossing(*, crossing_id: int, now: dt.datetime) -> int:
     return queued
 
 
-def _respond_to(crossing: Crossing, now: dt.datetime) -> tuple[Crisis, bool, int]:
-    """Open or join the crisis of one crossing and queue its alerts; returns the crisis, whether it was opened, and how many."""
+def _respond_to(crossing: Crossing, now: dt.datetime, results: Sequence[EvalResult] | None = None) -> tuple[Crisis, bool, int]:
+    """Open or join the crisis of one crossing and queue its alerts; returns the crisis, whether it was opened, and how many.
+
+    `results` are those of the run, where this transaction made the crossing.
+    """
     run = crossing.assessment.run
     crisis, opened = open_for(crossing=crossing, actor=SYSTEM, now=now)
     readiness = checklists.readiness_of(crisis.checklist_id, now)
@@ -177,7 +186,7 @@ def _respond_to(crossing: Crossing, now: dt.datetime) -> tuple[Crisis, bool, int
         readiness=readiness.sentence,
         opened=opened,
         site=settings.SITE_URL,
-        reasoning=explained(crossing.assessment).paragraph,
+        reasoning=explained(crossing.assessment, results).paragraph,
     )
     queued = outbox.queue(
         event=f"threshold.{crossing.kind}_reached",
@@ -186,6 +195,7 @@ def _respond_to(crossing: Crossing, now: dt.datetime) -> tuple[Crisis, bool, int
         recipients=outbox.people_to_alert(),
         now=now,
         dedup=f"crossing:{crossing.pk}",
+        first=results is not None,
     )
     return crisis, opened, len(queued)
 

@@ -40,10 +40,9 @@ def freeze(*, model_id: int, level: CapabilityLevel, kind: str, now: dt.datetime
 
 def extend(*, checklist: Checklist, kind: str, now: dt.datetime) -> list[ChecklistItem]:
     """Add the measures that a crossing of this kind needs and the plan does not hold yet; returns those added."""
-    wanted = checklist.level.mitigations.order_by("position")
+    wanted = checklist.level.mitigations.exclude(slug__in=checklist.items.values("slug")).order_by("position")
     if kind == "alert":
         wanted = wanted.filter(applies_to="alert")
-    held = set(checklist.items.values_list("slug", flat=True))
     fields = ("position", "slug", "what", "kind", "why", "evidence_asked", "days", "applies_to")
     return ChecklistItem.objects.bulk_create(
         ChecklistItem(
@@ -52,7 +51,6 @@ def extend(*, checklist: Checklist, kind: str, now: dt.datetime) -> list[Checkli
             **{field: getattr(measure, field) for field in fields},
         )
         for measure in wanted
-        if measure.slug not in held
     )
 
 

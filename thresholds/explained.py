@@ -1,9 +1,10 @@
 """Every stored assessment explains itself: its facts gathered from the rows it rests on, and told step by step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from evals.models import EvalResult
 from thresholds.evidence import Ledger, add, current, newest_complete, summarise
 from thresholds.explaining import Explanation, Facts, explain
 from thresholds.governing import line_facts, rule_of
@@ -13,15 +14,17 @@ from thresholds.standing import reading_of
 from thresholds.weighing import Measurement
 
 
-def explained(assessment: Assessment) -> Explanation:
-    """Why the level stood where it did once this run was read; a constant number of queries, whatever was read before."""
-    return explain(facts_of(assessment))
+def explained(assessment: Assessment, results: Iterable[EvalResult] | None = None) -> Explanation:
+    """Why the level stood where it did once this run was read; a constant number of queries, whatever was read before. `results` are
+    those of the run, where they are at hand."""
+    return explain(facts_of(assessment, results))
 
 
-def facts_of(assessment: Assessment) -> Facts:
+def facts_of(assessment: Assessment, results: Iterable[EvalResult] | None = None) -> Facts:
     """What one assessment rests on, as it was when the run was read."""
     run, level = assessment.run, assessment.level
-    status = LevelStatus.objects.filter(checkpoint=assessment.checkpoint_id, level=level.pk).first()
+    statuses = LevelStatus.objects.filter(checkpoint=assessment.checkpoint_id, level=level.pk)
+    status = statuses.only("assessment", "readings", "moved_from").first()
     ledger = _ledger_of(assessment, status)
     lines, rule = line_facts(level), rule_of(level)
     summary = summarise(ledger, lines, rule)
@@ -32,7 +35,7 @@ def facts_of(assessment: Assessment) -> Facts:
         checkpoint=assessment.checkpoint.name,
         run=run.ref,
         evaluation=run.evaluation.key,
-        measured=_measured(assessment),
+        measured=_measured(assessment, assessment.run.results.all() if results is None else results),
         readings=assessment.readings,
         state_before=assessment.state_before,
         state=assessment.state,
@@ -54,10 +57,10 @@ def facts_of(assessment: Assessment) -> Facts:
     )
 
 
-def _measured(assessment: Assessment) -> Measurement:
+def _measured(assessment: Assessment, results: Iterable[EvalResult]) -> Measurement:
     """The measurement with what was known of its evaluation at the time, not with what was found out since."""
     run = assessment.run
-    result = next((each for each in run.results.all() if each.metric == run.evaluation.metric), None)
+    result = next((each for each in results if each.metric == run.evaluation.metric), None)
     flags = {each["flag"] for each in assessment.facts.get("validity", [])}
     measured = measurement_of(run, result)
     return replace(measured, saturated="saturated" in flags, contaminated="contaminated" in flags)

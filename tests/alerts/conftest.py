@@ -67,8 +67,9 @@ def said(**changes):
 def tell():
     """Queues one alert to each of the people given."""
 
-    def tell(*people, message=None, dedup="crossing.9", thread="crisis.4", now=NOW):
-        return queue(event="threshold.alert_reached", thread=thread, message=message or said(), recipients=people, now=now, dedup=dedup)
+    def tell(*people, message=None, dedup="crossing.9", thread="crisis.4", now=NOW, first=False):
+        told = {"event": "threshold.alert_reached", "message": message or said(), "recipients": people}
+        return queue(**told, thread=thread, now=now, dedup=dedup, first=first)
 
     return tell
 

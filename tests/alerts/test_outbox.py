@@ -33,6 +33,13 @@ def test_only_the_newcomer_is_queued(ada, ben, tell):
     assert [alert.recipient for alert in tell(ada, ben)] == [ben]
 
 
+def test_what_is_said_to_be_the_first_and_is_not_is_refused(ada, ben, tell):
+    assert [alert.recipient for alert in tell(ada, first=True)] == [ada]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        tell(ada, ben, first=True)
+    assert Alert.objects.count() == 1
+
+
 def test_a_person_named_twice_is_told_once(ada, tell):
     assert len(tell(ada, ada)) == 1
 

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import ApiToken
+from crises.models import Crisis
 from evals.models import EvalResult, EvalRun
 from thresholds.models import Assessment
 
@@ -56,6 +57,13 @@ def test_a_plain_post_takes_as_few_statements_at_three_hundred_results_as_at_thr
 def test_a_post_that_stays_in_a_reached_state_costs_no_more(seen, small, aurora, ada):
     statements(seen, 60, "crosses")
     assert len(statements(seen, 60, "stays")) <= MOST
+
+
+def test_a_crossing_asks_for_nothing_that_is_at_hand(seen, small, aurora, ada):
+    statements(seen, 4, "first")
+    opens, joins = statements(seen, 60, "opens"), statements(seen, 150, "joins")
+    assert Crisis.objects.get().crossings.count() == 2
+    assert max(len(opens), len(joins)) <= MOST + 12
 
 
 def test_the_audit_head_is_the_last_row_to_be_locked(seen, small, aurora):
