@@ -34,6 +34,7 @@ def network_of(text: str) -> Network:
     return _as_ipv4(meant)
 
 
+@lru_cache(maxsize=4096)
 def address_of(text: str) -> Address | None:
     """The address in a text, with or without a port, brackets or the mapped form; None where there is none."""
     plain = text.strip()

@@ -11,7 +11,7 @@ from typing import Any
 
 from accounts.networks import Address
 from accounts.roles import Refused
-from accounts.tokens import ROWS, Bearer, check, is_unseen, latest, parts_of, row_of
+from accounts.tokens import ROWS, Bearer, admit, is_proven, is_unseen, latest, row_of
 
 PROOFS = f"{ROWS} WHERE token.key = ANY(%s::text[])"  # PostgreSQL only
 
@@ -33,21 +33,24 @@ class Proof:
 
 def prove_from_memory(*, text: str, now: dt.datetime, address: Address | None) -> Proof | None:
     """The bearer of a token as this process saw it last; None where it must be asked about: unknown here, wrong, ended, or to be seen."""
+    parts = text.split("_", 3)
+    seen = latest.get(parts[2]) if len(parts) == 4 else None
+    if seen is None or is_unseen(seen.row, now) or not is_proven(text, seen):
+        return None
     try:
-        key, secret = parts_of(text)
-        row = latest.get(key)
-        if row is None or is_unseen(row, now):
-            return None
-        return Proof(check(secret, row, now, address), row)
+        admit(seen.bearer, seen.row, now, address)
     except Refused:
         return None
+    return Proof(seen.bearer, seen.row)
 
 
 def held(proofs: Iterable[Proof], found: Iterable[tuple[Any, ...]]) -> set[int]:
     """The `id` of each proof whose row, as `PROOFS` found it for its key, is what it was proven by; each for itself, for two of one token
     may have been proven before and after a change."""
-    rows = {row["key"]: row for row in map(row_of, found)}
-    return {id(proof) for proof in proofs if _same(proof.row, rows.get(proof.bearer.key))}
+    rows, given = {row["key"]: row for row in map(row_of, found)}, list(proofs)
+    proven_by = {id(proof.row): proof.row for proof in given}  # most proofs of a token share one
+    same = {name for name, row in proven_by.items() if _same(row, rows.get(row["key"]))}
+    return {id(proof) for proof in given if id(proof.row) in same}
 
 
 def _same(row: dict[str, Any], now: dict[str, Any] | None) -> bool:

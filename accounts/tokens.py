@@ -6,13 +6,12 @@ Form: `fsf_<environment>_<key>_<secret><checksum>`. The key finds the row, the s
 
 import base64
 import datetime as dt
-import hashlib
 import hmac
 import secrets
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -75,7 +74,7 @@ def _checksum(text: str) -> str:
 
 
 def _hash(secret: str, pepper: int) -> str:
-    return hmac.new(settings.TOKEN_PEPPERS[pepper].encode(), secret.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(settings.TOKEN_PEPPERS[pepper].encode(), secret.encode(), "sha256").hex()
 
 
 def checked(grant: Grant) -> Grant:
@@ -169,7 +168,17 @@ LEFT JOIN accounts_serviceaccount account ON account.id = token.account_id
 LEFT JOIN accounts_user person ON person.id = token.person_id
 """  # noqa: S608 - names of columns only
 QUERY = f"{ROWS} WHERE token.key = %s"
-latest: dict[str, dict[str, Any]] = {}  # by key, the rows as this process saw them last
+
+
+class Seen(NamedTuple):
+    """A token as this process proved it last: its row, whom it names, and the keyed hash of its whole text."""
+
+    row: dict[str, Any]
+    bearer: Bearer
+    mark: str
+
+
+latest: dict[str, Seen] = {}  # by key
 
 
 def _stored(key: str) -> dict[str, Any] | None:
@@ -206,31 +215,41 @@ def verify(*, text: str, now: dt.datetime, address: Address | None = None) -> Be
         ApiToken.objects.filter(unseen, pk=row["id"]).update(last_used=now)
     if len(latest) >= MOST_KEPT:
         latest.clear()
-    latest[key] = row
+    latest[key] = Seen(row, bearer, _hash(text, row["pepper"]))
     return bearer
 
 
 def check(secret: str, row: dict[str, Any], now: dt.datetime, address: Address | None) -> Bearer:
     """Who comes with a secret, as the row has it; raises as verify does."""
-    if not _proves(secret, row):
+    if not _proves(secret, row["secret_hash"], row["pepper"]):
         raise InvalidToken("The token is not known.")
+    bearer = _bearer(row)
+    admit(bearer, row, now, address)
+    return bearer
+
+
+def is_proven(text: str, seen: Seen) -> bool:
+    """Whether a text is the very one that was proven; the checksum of another was not looked at."""
+    return _proves(text, seen.mark, seen.row["pepper"])
+
+
+def admit(bearer: Bearer, row: dict[str, Any], now: dt.datetime, address: Address | None) -> None:
+    """Raise as verify does where a token has ended, or may not be used from the address."""
     if row["revoked"] is not None or not (row["active"] or row["is_active"]):
         raise InvalidToken("The token was revoked.")
     if row["expires"] <= now:
         raise InvalidToken(f"The token expired on {row['expires']:%d %b %Y}; make a new one.")
-    bearer = _bearer(row)
     if not is_within(address, row["networks"]):
         raise NotAllowed(
             bearer.actor, "networks", f"The token {bearer} may not be used from {address or 'an address that cannot be told'}."
         )
-    return bearer
 
 
-def _proves(secret: str, row: dict[str, Any]) -> bool:
-    """Whether the secret is the row's, taking as long where there is no row or its pepper was taken out of the settings."""
-    known = row["pepper"] in settings.TOKEN_PEPPERS
-    found = _hash(secret, row["pepper"] if known else max(settings.TOKEN_PEPPERS))
-    return hmac.compare_digest(found, row["secret_hash"]) and known
+def _proves(secret: str, stored: str, pepper: int) -> bool:
+    """Whether what is stored is the secret's hash, taking as long where there is no row or its pepper was taken out of the settings."""
+    known = pepper in settings.TOKEN_PEPPERS
+    found = _hash(secret, pepper if known else max(settings.TOKEN_PEPPERS))
+    return hmac.compare_digest(found, stored) and known
 
 
 def _bearer(row: dict[str, Any]) -> Bearer:

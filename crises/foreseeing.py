@@ -67,5 +67,6 @@ def learn(submission: Submission, run: EvalRun, judged: Iterable[Judged]) -> Non
     """Note what the names in a post came to."""
     if len(_came) >= MOST_KEPT:
         _came.clear()
-    levels = tuple(each.assessment.level_id for each in judged if each.assessment.checkpoint_id == run.checkpoint_id)
+    rows = [vars(each.assessment) for each in judged]
+    levels = tuple([row["level_id"] for row in rows if row["checkpoint_id"] == run.checkpoint_id])
     _came[_name(submission)] = Came(run.checkpoint_id, run.evaluation_id, levels)

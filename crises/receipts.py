@@ -5,12 +5,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from crises.models import Receipt, Said, spoken
-from crises.response import Answer, compose, verdicts
+from crises.response import Answer, verdicts, words
 from evals.models import EvalResult, EvalRun
 from evals.rows import new_row, store_rows, store_values
 from thresholds.assess import Judged
 
-NAMES = frozenset({"id", "ref"})  # of a reply, what differs where all else is said alike
 COLUMNS = ("run_id", "said_id", "own")
 
 
@@ -26,36 +25,34 @@ class Replies:
 
     def answer_to(self, run: EvalRun, judged: Sequence[Judged]) -> Answer:
         """What the pipeline is told of a judged run; its crossings open or join crises and queue their alerts."""
-        held = vars(run)
-        if held["supersedes_id"] is not None or any(each.crossing is not None for each in judged):
-            reply = self._compose(run, judged)
+        held, kinds = vars(run), [_kind(each) for each in judged]
+        if held["supersedes_id"] is not None or [each for each in judged if each.crossing is not None]:
+            reply = spoken(run.id, self._words(run, judged, kinds))
             self._own.append((run.id, reply))
             return Answer(reply, created=True, ring=bool(reply["alerts_queued"]))
-        kind = (run.status, run.complete, held["checkpoint_id"], held["evaluation_id"], *map(_kind, judged))
+        kind = (held["status"], held["complete"], held["checkpoint_id"], held["evaluation_id"], *kinds)
         if (found := self._alike.get(kind)) is None:
-            reply = self._compose(run, judged)
-            found = self._alike[kind] = {name: said for name, said in reply.items() if name not in NAMES}, []
-        words, runs = found
+            found = self._alike[kind] = self._words(run, judged, kinds), []
+        told, runs = found
         runs.append(run.id)
-        return Answer(spoken(run.id, words), created=True, ring=False)
+        return Answer(spoken(run.id, told), created=True, ring=False)
 
     def keep(self) -> None:
         """Store a receipt for each reply."""
-        shared = [(new_row(Said, {}, {"words": words}), runs) for words, runs in self._alike.values() if len(runs) > 1]
+        shared = [(new_row(Said, {}, {"words": told}), runs) for told, runs in self._alike.values() if len(runs) > 1]
         store_rows([said for said, _ in shared])
-        alone = [*self._own, *((runs[0], spoken(runs[0], words)) for words, runs in self._alike.values() if len(runs) == 1)]
+        alone = [*self._own, *[(runs[0], spoken(runs[0], told)) for told, runs in self._alike.values() if len(runs) == 1]]
         receipts = [(run, said.pk, None) for said, runs in shared for run in runs]
-        store_values(Receipt, COLUMNS, [*receipts, *((run, None, reply) for run, reply in alone)])
+        store_values(Receipt, COLUMNS, [*receipts, *[(run, None, reply) for run, reply in alone]])
 
-    def _compose(self, run: EvalRun, judged: Sequence[Judged]) -> dict[str, Any]:
-        return compose(run=run, results=self._results[run.id], judged=judged, now=self._now, said=self._said)
-
-    def _said(self, judged: Judged) -> list[dict[str, Any]]:
-        """The verdicts of an assessment, made once for all that say the same at one level."""
-        kind = _kind(judged)
-        if kind not in self._verdicts:
-            self._verdicts[kind] = verdicts(judged)
-        return self._verdicts[kind]
+    def _words(self, run: EvalRun, judged: Sequence[Judged], kinds: Sequence[Hashable]) -> dict[str, Any]:
+        """What the run is told; the verdicts of an assessment are made once for all that say the same at one level."""
+        told: list[dict[str, Any]] = []
+        for each, kind in zip(judged, kinds, strict=True):
+            if (said := self._verdicts.get(kind)) is None:
+                said = self._verdicts[kind] = verdicts(each)
+            told += said
+        return words(run=run, results=self._results[run.id], judged=judged, told=told, now=self._now)
 
 
 def replies_to(runs: Iterable[int]) -> dict[int, dict[str, Any]]:

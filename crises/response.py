@@ -11,8 +11,7 @@ If any hop fails nothing is kept: there is never a crossing that nobody is queue
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
@@ -22,22 +21,22 @@ from alerts import outbox
 from audit import log
 from crises import messages
 from crises.lifecycle import open_for
-from crises.models import Crisis, Receipt
+from crises.models import Crisis, Receipt, spoken
 from evals.ingest import record_run
 from evals.models import EvalResult, EvalRun
 from evals.submissions import Submission
 from mitigations import checklists
 from thresholds.assess import Judged, assess
 from thresholds.explained import explained
-from thresholds.models import Crossing
+from thresholds.models import Assessment, Crossing
 
 ATTEMPTS = 3
+LINE = ("threshold", "comparator", "value", "policy", "grade", "reached", "point", "lower", "upper", "n_eff", "needed")  # of a reading
 DEADLOCK, NOT_SERIALIZABLE = "40P01", "40001"  # SQLSTATE
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The reply to a post, whether the run was stored by it, and whether there is something to send."""
 
     reply: dict[str, Any]
@@ -129,28 +128,28 @@ def respond(*, run: EvalRun, results: Sequence[EvalResult], now: dt.datetime, st
     return reply
 
 
-def compose(
-    *,
-    run: EvalRun,
-    results: Sequence[EvalResult],
-    judged: Sequence[Judged],
-    now: dt.datetime,
-    said: Callable[[Judged], list[dict[str, Any]]] | None = None,
+def compose(*, run: EvalRun, results: Sequence[EvalResult], judged: Sequence[Judged], now: dt.datetime) -> dict[str, Any]:
+    """The reply to a judged run; its crossings open or join crises and queue their alerts."""
+    told = [verdict for each in judged for verdict in verdicts(each)]
+    return spoken(run.id, words(run=run, results=results, judged=judged, told=told, now=now))
+
+
+def words(
+    *, run: EvalRun, results: Sequence[EvalResult], judged: Sequence[Judged], told: list[dict[str, Any]], now: dt.datetime
 ) -> dict[str, Any]:
-    """The reply to a judged run; its crossings open or join crises and queue their alerts. `said` gives the verdicts, if not `verdicts`."""
-    crises = [_respond_to(each.crossing, now, results) for each in judged if each.crossing is not None]
+    """The same without the names of the run, `told` being the verdicts."""
+    crossings = [(each, each.crossing) for each in judged if each.crossing is not None]
+    crises = [_respond_to(crossing, now, results) for _, crossing in crossings]
     return {
-        "id": run.pk,
-        "ref": run.ref,
         "replayed": False,
         "status": run.status,
         "complete": run.complete,
-        "verdicts": [verdict for each in judged for verdict in (said or verdicts)(each)],
-        "crossings": [_crossing(each) for each in judged if each.crossing is not None],
+        "verdicts": told,
+        "crossings": [_crossing(each, crossing) for each, crossing in crossings],
         "crises": [
             {"ref": crisis.ref, "url": f"{settings.SITE_URL}/crises/{crisis.pk}/", "opened": opened} for crisis, opened, _ in crises
         ],
-        "alerts_queued": sum(queued for *_, queued in crises),
+        "alerts_queued": sum([queued for *_, queued in crises]),
         "notes": _notes(run, judged),
     }
 
@@ -203,12 +202,13 @@ def _respond_to(crossing: Crossing, now: dt.datetime, results: Sequence[EvalResu
 def verdicts(judged: Judged) -> list[dict[str, Any]]:
     """What a run said about each line of a level, as the reply gives it; bounds are one-sided, in the evaluation's unit."""
     row = judged.assessment
+    level, checkpoint, inherited = row.level, row.checkpoint, row.inherited if row.inherited_id else None
+    until = judged.status.valid_until
     return [
         {
-            "level": row.level.key,
-            "level_name": row.level.name,
-            **{key: line[key] for key in ("threshold", "comparator", "value", "policy", "grade", "reached")},
-            **{key: line[key] for key in ("point", "lower", "upper", "n_eff", "needed")},
+            "level": level.key,
+            "level_name": level.name,
+            **{key: line[key] for key in LINE},
             "state_before": row.state_before,
             "state": row.state,
             "critical_ruled_out": row.critical_ruled_out,
@@ -216,9 +216,9 @@ def verdicts(judged: Judged) -> list[dict[str, Any]]:
             "binding": row.binding,
             "set_after": row.set_after,
             "moved": row.moved,
-            "checkpoint": row.checkpoint.slug,
-            "inherited": row.inherited.source.slug if row.inherited else None,
-            "valid_until": judged.status.valid_until.isoformat() if judged.status.valid_until else None,
+            "checkpoint": checkpoint.slug,
+            "inherited": inherited.source.slug if inherited else None,
+            "valid_until": until.isoformat() if until else None,
             "missing": judged.missing,
             "message": row.message if line["note"] in row.message else f"{row.message} On this line: {line['note']}.",
         }
@@ -226,30 +226,34 @@ def verdicts(judged: Judged) -> list[dict[str, Any]]:
     ]
 
 
-def _crossing(judged: Judged) -> dict[str, Any]:
-    crossing = judged.crossing
-    return {"level": judged.assessment.level.key, "kind": crossing.kind, "episode": crossing.episode} if crossing else {}
+def _crossing(judged: Judged, crossing: Crossing) -> dict[str, Any]:
+    return {"level": judged.assessment.level.key, "kind": crossing.kind, "episode": crossing.episode}
 
 
 def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
-    illustrative = any(each.assessment.illustrative for each in judged)
+    rows = [each.assessment for each in judged]
     told = (
-        _why_unjudged(run) if not judged else _why_not_binding(run, judged),
+        _why_not_binding(run, rows) if rows else _why_unjudged(run),
         "" if run.complete or run.status == "started" else "The run is incomplete: it may raise a state, never lower it.",
         "It came after it had been given up as lost." if _came_late(run) else "",
-        "Judged against an illustrative line: the lab has not published its own." if illustrative else "",
+        "Judged against an illustrative line: the lab has not published its own." if True in [row.illustrative for row in rows] else "",
     )
     return [note for note in told if note]
 
 
-def _why_not_binding(run: EvalRun, judged: Sequence[Judged]) -> str:
-    if any(each.assessment.binding for each in judged):
+def _why_not_binding(run: EvalRun, rows: Sequence[Assessment]) -> str:
+    if True in [row.binding for row in rows]:
         return ""
     return f"No framework in force governs models of {run.checkpoint.model.developer}: it was read for comparison only."
 
 
 def _came_late(run: EvalRun) -> bool:
-    return run.supersedes is not None and run.supersedes.status == "lost" and run.status not in {"started", "lost"}
+    return (
+        run.supersedes_id is not None
+        and run.supersedes is not None
+        and run.supersedes.status == "lost"
+        and run.status not in {"started", "lost"}
+    )
 
 
 def _why_unjudged(run: EvalRun) -> str:

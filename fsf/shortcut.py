@@ -6,11 +6,13 @@ else comes of it, and every refusal, is left to the ordinary way, which is given
 measure: both must give the same status, headers and body (`tests/api/test_shortcut.py`).
 """
 
+import datetime as dt
 import io
 import logging
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from http import HTTPStatus
+from itertools import product
 from typing import Any
 
 from django.conf import settings
@@ -39,6 +41,7 @@ from fsf.api.strict_json import JSONRenderer
 from thresholds.statistics import InvalidMeasurement
 
 PATH, DOOR, SCOPE = "/api/v1/runs/", "fsf.paths.ApiDoor", "runs:write"
+CREATED, REPEATED = (f"{status.value} {status.phrase}" for status in (HTTPStatus.CREATED, HTTPStatus.OK))
 MOST_FRAMES = 100
 FRAME = (
     "wsgi.url_scheme",
@@ -61,6 +64,7 @@ PLAIN: dict[str, set[str | None]] = {
     "HTTP_TRANSFER_ENCODING": {None},
     "HTTP_CONTENT_ENCODING": {None},
 }
+PLAINLY = frozenset(product(*PLAIN.values()))  # all that a plain request may say under these names
 REFUSALS = (Refused, InvalidSubmission, InvalidMeasurement)
 logger = logging.getLogger(__name__)
 _renderer, _view = JSONRenderer(), Runs()
@@ -80,7 +84,7 @@ class Shortcut:
         if environ.get("PATH_INFO") != PATH or not is_plain(environ):
             return self._application(environ, start_response)
         try:
-            proven = self._proven(environ)
+            proven = self._proven(environ, timezone.now())
             if proven is None:
                 return self._application(environ, start_response)
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
@@ -91,16 +95,16 @@ class Shortcut:
         if answered is None:
             return self._application({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
         status, headers, content = answered
-        start_response(f"{status.value} {status.phrase}", headers)
+        start_response(status, headers)
         return [content]
 
-    def _proven(self, environ: Environ) -> tuple[Proof, Headers] | None:
+    def _proven(self, environ: Environ, now: dt.datetime) -> tuple[Proof, Headers] | None:
         """By whom, from the headers alone, and what comes with the answer; nobody unproven makes this way wait for a body."""
-        proof = _proof_of(environ)
+        proof = _proof_of(environ, now)
         frame = None if proof is None else self._frame(environ)
         return None if proof is None or frame is None else (proof, frame)
 
-    def _answered(self, environ: Environ, proven: tuple[Proof, Headers], body: bytes) -> tuple[HTTPStatus, Headers, bytes] | None:
+    def _answered(self, environ: Environ, proven: tuple[Proof, Headers], body: bytes) -> tuple[str, Headers, bytes] | None:
         """The answer, or None where nothing was stored."""
         proof, frame = proven
         submission = _read(body)
@@ -110,12 +114,11 @@ class Shortcut:
         answer = _stored(environ, submission, proof)
         if answer is None:
             return None
-        status = HTTPStatus.CREATED if answer.created else HTTPStatus.OK
-        return status, _headers(environ, answer, number, frame), _renderer.render(answer.reply)
+        return CREATED if answer.created else REPEATED, _headers(environ, answer, number, frame), _renderer.render(answer.reply)
 
     def _frame(self, environ: Environ) -> Headers | None:
         """What the middleware above the API says with every answer to this host by this scheme; None where it answers by itself."""
-        name = tuple(environ.get(key) for key in FRAME)
+        name = tuple(map(environ.get, FRAME))
         if (frame := self._frames.get(name)) is None:
             frame = self._framed(environ)
             if len(self._frames) >= MOST_FRAMES:
@@ -154,15 +157,15 @@ def is_plain(environ: Environ) -> bool:
     """Whether a request says nothing but its token and one JSON document of a usual size."""
     length = environ.get("CONTENT_LENGTH") or ""
     sized = length.isdecimal() and len(length) < 10 and 0 < int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return sized and is_quick() and all(environ.get(name) in values for name, values in PLAIN.items())
+    return sized and tuple(map(environ.get, PLAIN)) in PLAINLY and is_quick()
 
 
-def _proof_of(environ: Environ) -> Proof | None:
+def _proof_of(environ: Environ, now: dt.datetime) -> Proof | None:
     """The proof of a token that may post; None where the ordinary way must look."""
     word, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if word.lower() != "bearer":
         return None
-    proof = prove_from_memory(text=text.strip(), now=timezone.now(), address=address_behind(environ))
+    proof = prove_from_memory(text=text.strip(), now=now, address=address_behind(environ))
     return proof if proof is not None and SCOPE in proof.bearer.scopes else None
 
 
@@ -192,11 +195,10 @@ def _stored(environ: Environ, submission: Submission, proof: Proof) -> Answer | 
 
 def _headers(environ: Environ, answer: Answer, number: str, frame: Headers) -> Headers:
     """As the view, the API's door and the middleware write them, in their order."""
-    said = [("Content-Type", JSONRenderer.media_type)]
-    if answer.reply["id"] is not None:
-        said.append(("Location", f"{PATH}{answer.reply['id']}/"))
+    number_of_run = answer.reply["id"]
     return [
-        *said,
+        ("Content-Type", JSONRenderer.media_type),
+        *([] if number_of_run is None else [("Location", f"{PATH}{number_of_run}/")]),
         *_constant,
         *environ.get("fsf.rate", {}).items(),
         ("Cache-Control", conditional.NEVER),

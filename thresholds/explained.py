@@ -13,6 +13,11 @@ from thresholds.models import Assessment, LevelStatus
 from thresholds.standing import reading_of
 from thresholds.weighing import Measurement
 
+READ = (  # of every assessment, run and evaluation, what a reading is made of
+    *("complete", "reading_state", "readings", "illustrative", "set_after", "facts", "message", "inherited__expires"),
+    *("inherited__source__slug", "run__completed", "run__evaluation__slug", "run__evaluation__version", "run__evaluation__validity"),
+)
+
 
 def explained(assessment: Assessment, results: Iterable[EvalResult] | None = None) -> Explanation:
     """Why the level stood where it did once this run was read; a constant number of queries, whatever was read before. `results` are
@@ -87,7 +92,7 @@ def _ledger_then(assessment: Assessment) -> Ledger:
         run__superseded_by__isnull=True,
     )
     ledger: Ledger = {}
-    for row in rows.select_related("run__evaluation", "inherited__source").order_by("run__completed", "run_id"):
+    for row in rows.select_related("run__evaluation", "inherited__source").only(*READ).order_by("run__completed", "run_id"):
         ledger = add(ledger, row.run.evaluation.key, reading_of(row, []))
     return ledger
 

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Condition, Event, Lock
+from threading import Condition, Lock
 
 from django.db import connection
 from django.utils import timezone
@@ -29,7 +29,7 @@ class _Waiting:
     """A post whose thread sleeps until it has an outcome, is to lead, or is to go alone (neither of the two)."""
 
     post: Posted
-    woken: Event = field(default_factory=Event)
+    asleep: Lock = field(default_factory=Lock)  # held until its thread is woken, once
     outcome: Outcome | None = None
     leads: bool = False
 
@@ -55,10 +55,11 @@ class Gathering:
         with self._lock:
             mine.leads, self._busy = not self._busy, True
             if not mine.leads:
+                mine.asleep.acquire()  # by nobody else yet
                 self._queue.append(mine)
                 if len(self._queue) + 1 >= self._company:
                     self._came.notify()
-        if not mine.leads and not mine.woken.wait(PATIENCE):
+        if not mine.leads and not mine.asleep.acquire(timeout=PATIENCE):
             self._give_up(mine)
         if mine.leads:
             self._lead(mine)
@@ -82,7 +83,7 @@ class Gathering:
         finally:
             self._hand_on()
             for each in group[1:]:
-                each.woken.set()
+                each.asleep.release()
 
     def _settle(self, group: Sequence[_Waiting]) -> None:
         """Give each its outcome; none where they cannot be done together, for then the fault may be one's alone."""
@@ -102,7 +103,7 @@ class Gathering:
             if self._queue:
                 following = self._queue.popleft()
                 following.leads = True
-                following.woken.set()
+                following.asleep.release()
             else:
                 self._busy = False
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import ceil
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
@@ -28,8 +28,7 @@ PAUSE = 5.0  # seconds for which a counter that failed is not asked again
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What is left of a limit, and for how many seconds; `name` as the headers have it."""
 
     name: str
