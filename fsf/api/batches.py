@@ -123,13 +123,18 @@ def _received(contents: Sequence[Any], actor: Actor, *, dry_run: bool) -> list[O
     """The outcome of each item; those that cannot be read as a run go no further."""
     read = _read_all(contents)
     posts = [Posted(each, actor) for each in read if isinstance(each, Submission)]
-    outcomes = iter(receive_runs(posts=posts, now=timezone.now(), dry_run=dry_run) if posts else ())
+    answered = receive_runs(posts=posts, now=timezone.now(), dry_run=dry_run) if posts else []
+    if len(answered) == len(read):
+        return answered
+    outcomes = iter(answered)
     return [next(outcomes) if isinstance(each, Submission) else each for each in read]
 
 
 def _read_all(contents: Sequence[Any]) -> Sequence[Submission | Exception]:
     """What each item says, or why it says nothing."""
     runs = [content for content in contents if isinstance(content, dict)]
+    if len(runs) == len(contents):
+        return parse_all(runs)
     read = iter(parse_all(runs))
     return [next(read) if isinstance(content, dict) else _unread(content) for content in contents]
 
