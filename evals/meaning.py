@@ -36,9 +36,9 @@ def _is_timed(submission: Submission) -> bool:
 def _is_told(submission: Submission) -> bool:
     """Whether no number stands beside the measurements that could be without end."""
     for block in (submission.elicitation, submission.provenance):
-        kinds = set(map(type, block.values()))
-        if float in kinds or (list in kinds and any(float in map(type, value) for value in block.values() if type(value) is list)):
-            return False
+        for value in block.values():
+            if isinstance(value, float) or (isinstance(value, list) and float in map(type, value)):
+                return False
     return True
 
 

@@ -69,19 +69,16 @@ def _content(submission: Submission) -> dict[str, Any]:
 def _written_at_once(submission: Submission) -> bytes | None:
     """The canonical form of the content, where what does not belong to it is null, stands at its own place only and can be cut out."""
     items = submission.measurements
-    if submission.heartbeat_seconds is not None or not all(map(_is_plain, items)) or not _is_plainly_told(submission):
+    if submission.heartbeat_seconds is not None or not all(map(_is_plain, items)):
+        return None
+    if not (has_plain_numbers(submission.provenance.values()) and has_plain_numbers(submission.elicitation.values())):
         return None
     whole = SORTED.encode(submission)
-    if not whole.endswith(LAST) or whole.count(BEAT) != 1 or whole.count(WAY) != len(items) or not has_plain_signs(whole):
+    before, _, after = whole.partition(BEAT)
+    parts = (before + after).split(WAY)
+    if not after.endswith(LAST) or BEAT in after or len(parts) != len(items) + 1 or not has_plain_signs(whole):
         return None
-    return whole[: -len(LAST)].replace(BEAT, b"", 1).replace(WAY, b"") + b"}"
-
-
-def _is_plainly_told(submission: Submission) -> bool:
-    """Whether every writer writes the numbers beside the measurements alike; most values are none."""
-    told, setting = submission.provenance.values(), submission.elicitation.values()
-    kinds = {*map(type, told), *map(type, setting)}
-    return (float not in kinds and list not in kinds) or (has_plain_numbers(told) and has_plain_numbers(setting))
+    return b"".join(parts)[: -len(LAST)] + b"}"
 
 
 def _is_plain(item: Item) -> bool:
