@@ -11,14 +11,17 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from bench.servers import THREADS
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where both servers store: the address for the environment, what it is called, and how many server processes suit it."""
+    """Where both servers store: the address for the environment, what it is called, and how many server processes of how many threads."""
 
     url: str
     name: str
     workers: int
+    threads: int = THREADS
 
 
 def server() -> str | None:

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench.databases import Place, place
 from bench.load import CLIENTS, Clients, Round, Target, WrongAnswer, bodies
-from bench.servers import THREADS, NotServing, run, serving
+from bench.servers import NotServing, run, serving
 
 ROUNDS, WARM, LEAST, MOST = 5, 160, 80, 1600
 SECONDS_A_ROUND = 7  # of the slower side
@@ -43,9 +44,10 @@ def both(where: Place, folder: Path, env: dict[str, str]) -> Iterator[tuple[Targ
     run("manage.py", "migrate", "--verbosity", "0", env=env)
     known = json.loads(run("-m", "bench.prepare", env=env))
     say("Starting both servers ...")
+    size: Any = {"workers": where.workers, "threads": where.threads, "env": env}
     with (
-        serving("fsf.wsgi:application", workers=where.workers, env=env, log=folder / "product.log", ready="GET /readyz") as port,
-        serving("bench.bare:application", workers=where.workers, env=env, log=folder / "bare.log", ready="POST /") as bare_port,
+        serving("fsf.wsgi:application", **size, log=folder / "product.log", ready="GET /readyz") as port,
+        serving("bench.bare:application", **size, log=folder / "bare.log", ready="POST /") as bare_port,
     ):
         yield Target(port, "/api/v1/runs/", known["token"]), Target(bare_port, "/"), known["checkpoints"]
 
@@ -74,7 +76,7 @@ def measure(product: Target, bare: Target, checkpoints: list[str]) -> tuple[list
 def table(found: list[Pair], count: int, where: Place) -> str:
     """The rounds and the ratios, for people."""
     ratios = sorted(whole.rate / bare.rate for whole, bare in found)
-    server = f"granian WSGI, {where.workers} worker{'s' * (where.workers > 1)} of {THREADS} threads"
+    server = f"granian WSGI, {where.workers} worker{'s' * (where.workers > 1)} of {where.threads} threads"
     lines = [
         f"POST /api/v1/runs/, the whole way, beside a bare POST-to-INSERT: {where.name}, {server}",
         f"{CLIENTS} clients, {count} posts a round to each side, in turn",

@@ -36,18 +36,18 @@ def run(*words: str, env: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def serving(target: str, *, workers: int, env: Mapping[str, str], log: Path, ready: str) -> Iterator[int]:
+def serving(target: str, *, workers: int, env: Mapping[str, str], log: Path, ready: str, threads: int = THREADS) -> Iterator[int]:
     """A server of a WSGI application on loopback, as its port; stopped with its whole group."""
     port = free_port()
-    with started(granian(target, workers=workers, port=port), folder=ROOT, env=env, log=log) as process:
+    with started(granian(target, workers=workers, port=port, threads=threads), folder=ROOT, env=env, log=log) as process:
         wait(process, port, ready, log)
         yield port
 
 
-def granian(target: str, *, workers: int, port: int) -> list[str]:
+def granian(target: str, *, workers: int, port: int, threads: int = THREADS) -> list[str]:
     """The command that serves a WSGI application on loopback."""
     where = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port))
-    size = ("--workers", str(workers), "--blocking-threads", str(THREADS), "--workers-kill-timeout", "5")
+    size = ("--workers", str(workers), "--blocking-threads", str(threads), "--workers-kill-timeout", "5")
     return [sys.executable, "-m", "granian", *where, *size, "--no-ws", "--log-level", "warning", target]
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,7 +16,7 @@ from bench.load import CLIENTS, Clients, Round, WrongAnswer, bodies
 from bench.peers import mlflow
 from bench.peers.environments import NotInstalled
 from bench.post_run import both, check_posted, environment, say
-from bench.servers import THREADS, NotServing
+from bench.servers import NotServing
 
 WARM, MOST = 160, 24_000  # posts
 GOALS = {"mlflow": 15.0, "bare": 0.25}  # product divided by it, at least
@@ -46,6 +46,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6, help="of each side in each round, about")
     parser.add_argument("--without", action="append", default=[], choices=["mlflow", "bare"])
+    parser.add_argument("--processes", type=int, choices=[1, 2, 4, 8], help="of the product and of the bare function, 8 threads in all")
     return parser.parse_args()
 
 
@@ -99,7 +100,7 @@ def measure(chosen: list[Side], rounds: int, seconds: float) -> Found:
 
 def table(found: Found, where: Place) -> str:
     """The rounds, the medians and the ratios of rates in the same round."""
-    sizes = f"granian WSGI, {where.workers} x {THREADS} threads; MLflow: uvicorn with uvloop, {mlflow.WORKERS} processes"
+    sizes = f"granian WSGI, {where.workers} x {where.threads} threads; MLflow: uvicorn with uvloop, {mlflow.WORKERS} processes"
     lines = [
         f"{CLIENTS} clients with kept-alive connections on {where.name}; {sizes}",
         "One piece of work: one posted run judged and audited | one INSERT | create run, log-batch of 5 metrics, finish",
@@ -143,7 +144,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fsf-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            with place(folder) as where:
+            with place(folder) as made:
+                where = made if asked.processes is None else replace(made, workers=asked.processes, threads=CLIENTS // asked.processes)
                 env = environment(where, folder)
                 with sides(where, folder, env, asked.without) as (chosen, url):
                     found = measure(chosen, asked.rounds, asked.seconds)

@@ -19,7 +19,7 @@ from database.asking import is_quick
 from evals.storing import Posted
 
 MOST = 32
-LINGER = 0.001  # seconds; whoever was answered with others a moment ago is likely to be back by then
+LINGER = 0.002  # seconds; whoever was answered with others a moment ago is likely to be back by then
 PATIENCE = 60.0  # seconds; nobody's work takes so long, so whoever was to lead is gone
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Gathering:
         self._came = Condition(self._lock)
         self._queue: deque[_Waiting] = deque()
         self._busy = False
-        self._company = 1  # how many were stored together the last time
+        self._company = 1  # how many were stored together lately: one fewer is waited for each time that fewer came
 
     def receive(self, post: Posted) -> Answer:
         """The answer to a post, whoever stored it; raises what it is refused for."""
@@ -78,7 +78,7 @@ class Gathering:
                     self._came.wait(LINGER)
                 while self._queue and len(group) < MOST:
                     group.append(self._queue.popleft())
-                self._company = len(group)
+                self._company = max(len(group), self._company - 1)
             self._settle(group)
         finally:
             self._hand_on()
