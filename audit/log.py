@@ -46,7 +46,7 @@ def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Map
         "actor_id": actor.id,
         "action": action,
         "about": about[:120],
-        "data": _settled(data or {}),
+        "data": _settled_parts(data or {}),
     }
     if (waiting := _gathered.get()) is not None:
         waiting.append(told)
@@ -57,10 +57,14 @@ def record(*, action: str, about: str, actor: Actor, now: dt.datetime, data: Map
 def _settled(value: Any) -> Any:
     """The value as every database gives it back: PostgreSQL returns 1e22 and -0.0 as whole numbers, which would break the hash."""
     if type(value) is dict or isinstance(value, Mapping):
-        return {key: part if type(part) in PLAIN else _settled(part) for key, part in value.items()}
+        return _settled_parts(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return [_settled(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _settled_parts(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: part if type(part) in PLAIN else _settled(part) for key, part in values.items()}
 
 
 @contextmanager

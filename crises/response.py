@@ -232,11 +232,12 @@ def _crossing(judged: Judged, crossing: Crossing) -> dict[str, Any]:
 
 def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
     rows = [each.assessment for each in judged]
+    illustrative = [row for row in rows if row.illustrative]
     told = (
         _why_not_binding(run, rows) if rows else _why_unjudged(run),
         "" if run.complete or run.status == "started" else "The run is incomplete: it may raise a state, never lower it.",
         "It came after it had been given up as lost." if _came_late(run) else "",
-        "Judged against an illustrative line: the lab has not published its own." if True in [row.illustrative for row in rows] else "",
+        "Judged against an illustrative line: the lab has not published its own." if illustrative else "",
     )
     return [note for note in told if note]
 

@@ -117,13 +117,18 @@ def _exchange(to: "psycopg.Connection[Any]", questions: Sequence[Question], *, c
     except BaseException:
         _close(to)
         raise
-    way, known.way = known.way, None
-    if way is not None and way.preparing:
-        known.names.update([name for place, name in way.preparing.items() if results[place].status in SOUND])
+    _end(known, results)
     for result in results:
         if result.status not in SOUND:
             raise _refusal(result, to)
     return [_rows(known.values, results[place]) for place in places]
+
+
+def _end(known: _Known, results: Sequence[Any]) -> None:
+    """Note what is prepared by now, and that nothing is on its way."""
+    way, known.way = known.way, None
+    if way is not None and way.preparing:
+        known.names.update([name for place, name in way.preparing.items() if results[place].status in SOUND])
 
 
 def _refusal(result: Any, to: "psycopg.Connection[Any]") -> psycopg.Error:
@@ -158,13 +163,7 @@ def _values(to: "psycopg.Connection[Any]") -> Any:
 
 def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], known: _Known) -> list[int]:
     """Send all of them; the place of each one's result among all results that are on their way."""
-    if (way := known.way) is None:
-        to.pgconn.enter_pipeline_mode()
-        way = known.way = _Way()
-    places = []
-    if to.pgconn.transaction_status == TransactionStatus.IDLE and not to.autocommit:
-        to.pgconn.send_query_params(b"BEGIN", None)
-        way.place += 1
+    way, places = known.way or _opened(to, known), []
     for statement, given in questions:
         name, text = _named(statement, known.losses)
         if name not in known.names and name not in way.preparing.values():
@@ -176,6 +175,17 @@ def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], known: _
         places.append(way.place)
         way.place += 1
     return places
+
+
+def _opened(to: "psycopg.Connection[Any]", known: _Known) -> _Way:
+    """A new way, which begins with the transaction where none is begun."""
+    begun = to.autocommit or to.pgconn.transaction_status != TransactionStatus.IDLE
+    to.pgconn.enter_pipeline_mode()
+    way = known.way = _Way()
+    if not begun:
+        to.pgconn.send_query_params(b"BEGIN", None)
+        way.place += 1
+    return way
 
 
 def _listed(values: list[Any]) -> object:

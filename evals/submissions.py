@@ -74,9 +74,14 @@ def _written_at_once(submission: Submission) -> bytes | None:
     if not (has_plain_numbers(submission.provenance.values()) and has_plain_numbers(submission.elicitation.values())):
         return None
     whole = SORTED.encode(submission)
+    return _cut(whole, len(items)) if has_plain_signs(whole) else None
+
+
+def _cut(whole: bytes, items: int) -> bytes | None:
+    """All but what does not belong to the content; None where the same stands elsewhere too."""
     before, _, after = whole.partition(BEAT)
     parts = (before + after).split(WAY)
-    if not after.endswith(LAST) or BEAT in after or len(parts) != len(items) + 1 or not has_plain_signs(whole):
+    if not after.endswith(LAST) or BEAT in after or len(parts) != items + 1:
         return None
     return b"".join(parts)[: -len(LAST)] + b"}"
 

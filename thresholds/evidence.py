@@ -206,8 +206,13 @@ def summary_of(ledger: Mapping[str, Mapping[str, Reading]], needs: Needs, rule: 
         ruled_out = _critical_ruled_out(stands, needs, whole)
     else:
         state, ruled_out = state_of(needs.lines, {evaluation: _every_line(stands[evaluation]) for evaluation in readings}, rule)
-    until = [reading["until"] for evaluation in readings for reading in ledger[evaluation].values() if reading.get("inherited")]
-    return Summary(state, leading, missing, ruled_out, _taken(ledger, needs.choices), min(until) if until else "")
+    return Summary(state, leading, missing, ruled_out, _taken(ledger, needs.choices), _until(ledger, readings))
+
+
+def _until(ledger: Mapping[str, Mapping[str, Reading]], evaluations: Iterable[str]) -> str:
+    """When the first equivalence expires by which a reading of these evaluations is inherited."""
+    found = [reading["until"] for evaluation in evaluations for reading in ledger[evaluation].values() if reading.get("inherited")]
+    return min(found) if found else ""
 
 
 def _with_missing(state: str, missing: Collection[str], whole: Collection[str]) -> str:

@@ -87,10 +87,7 @@ def judge_together(taken: Sequence[Taken], now: dt.datetime, keep: Keep, rested:
         _read_anew(statuses[place], wanted[place][0][1].level)
     seen, declared = _seen_now(taken, statuses)
     levels = [_read_all(statuses[place], wanted[place], declared) for place in sorted(wanted, key=itemgetter(1, 0))]
-    if doubted := [level for level in levels if in_doubt(level.status.readings, level.readings_before)]:
-        arrived = _arrived(taken, levels, doubted, seen)
-        for level in doubted:
-            level.status.readings = settled(level.status.readings, level.drawn, level.readings_before, arrived)
+    _settle(levels, taken, seen)
     for level in levels:
         _bring_up_to_date(level, now)
     return _kept(levels, now, keep)
@@ -170,6 +167,14 @@ def _said(taken: Taken, group: Group, declared: Mapping[int, _Declared]) -> Said
     except InvalidMeasurement as wrong:
         raise Unjudgeable(wrong, taken.position) from wrong
     return found
+
+
+def _settle(levels: Sequence[_Level], taken: Sequence[Taken], seen: Mapping[Pair, Seen]) -> None:
+    """Let the readings say what all looks together say, where a line was looked at more than once."""
+    doubted = [level for level in levels if in_doubt(level.status.readings, level.readings_before)]
+    arrived = _arrived(taken, levels, doubted, seen) if doubted else None
+    for level in doubted:
+        level.status.readings = settled(level.status.readings, level.drawn, level.readings_before, arrived)
 
 
 def _arrived(taken: Sequence[Taken], levels: Sequence[_Level], doubted: Sequence[_Level], seen: Mapping[Pair, Seen]) -> Arrived:
