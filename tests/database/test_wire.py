@@ -236,3 +236,19 @@ def test_whoever_watches_sees_also_what_goes_together():
         tell("SELECT 1 AS told")
         ask("SELECT 2 AS asked")
     assert seen == ["SELECT 1 AS told", "SELECT 2 AS asked"]
+
+
+def told_to_a_server_that_goes():
+    with transaction.atomic(), together(commit=True):
+        tell(INSERT, "before")
+        tell("SELECT pg_terminate_backend(pg_backend_pid())")
+        send_off()
+        tell(INSERT, "after")
+
+
+@committed
+def test_where_the_server_goes_after_sending_off_that_is_raised_and_nothing_is_kept():
+    with pytest.raises(OperationalError):
+        told_to_a_server_that_goes()
+    connection.close()
+    assert slugs() == []
