@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from typing import Any, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
@@ -18,10 +17,9 @@ _waiting: ContextVar[list[Question] | None] = ContextVar("waiting", default=None
 _ahead: ContextVar[dict[tuple[str, str], Rows] | None] = ContextVar("ahead", default=None)
 
 
-@cache
 def is_quick() -> bool:
-    """Whether the database takes these statements; a process has one."""
-    return connection.vendor == "postgresql"
+    """Whether the database takes these statements; not kept, for a rehearsal has one of its own for a while."""
+    return bool(connections[DEFAULT_DB_ALIAS].vendor == "postgresql")
 
 
 def ask(statement: str, *values: object) -> Rows:
