@@ -235,7 +235,7 @@ def _notes(run: EvalRun, judged: Sequence[Judged]) -> list[str]:
     illustrative = [row for row in rows if row.illustrative]
     told = (
         _why_not_binding(run, rows) if rows else _why_unjudged(run),
-        "" if run.complete or run.status == "started" else "The run is incomplete: it may raise a state, never lower it.",
+        _why_partial(run),
         "It came after it had been given up as lost." if _came_late(run) else "",
         "Judged against an illustrative line: the lab has not published its own." if illustrative else "",
     )
@@ -246,6 +246,10 @@ def _why_not_binding(run: EvalRun, rows: Sequence[Assessment]) -> str:
     if True in [row.binding for row in rows]:
         return ""
     return f"No framework in force governs models of {run.checkpoint.model.developer}: it was read for comparison only."
+
+
+def _why_partial(run: EvalRun) -> str:
+    return "" if run.complete or run.status == "started" else "The run is incomplete: it may raise a state, never lower it."
 
 
 def _came_late(run: EvalRun) -> bool:

@@ -41,15 +41,9 @@ def ask_all(*questions: Question) -> list[Rows]:
     found: list[Any] = [_from_ahead(*question) for question in questions]
     if None not in found:
         return found
-    rest = iter(_asked([question for question, rows in zip(questions, found, strict=True) if rows is None]))
+    told, left = _taken(), [question for question, rows in zip(questions, found, strict=True) if rows is None]
+    rest = iter(exchange([*told, *left], past=_after_what_waits)[len(told) :])
     return [next(rest) if rows is None else rows for rows in found]
-
-
-def _asked(questions: Sequence[Question]) -> list[Rows]:
-    if not questions:
-        return []
-    told = _taken()
-    return exchange([*told, *questions], past=_after_what_waits)[len(told) :]
 
 
 @contextmanager

@@ -21,23 +21,31 @@ from thresholds.places import locked_statuses
 from thresholds.repeated import settled
 from thresholds.reported import differs
 
+Parts = tuple[str | Literal[False] | None, ...]  # of a sentence; what is empty or false is left out
 BESIDE = frozenset({"said", "together"})  # of the facts of an assessment, what is not of the reading
 
 
 def explain(message: str, *, status: LevelStatus, reading: dict[str, Any], missing: Iterable[str]) -> str:
     """The decision's sentence with what a reader must know beside it."""
-    names, source = ", ".join(missing), reading.get("from", "")
-    parts: tuple[str | Literal[False] | None, ...] = (
+    names = ", ".join(missing)
+    parts: Parts = (
         message,
-        reading["illustrative"] and "This is an illustrative line: the lab has not published its own.",
-        reading.get("set_after") and "The line was set after the result.",
-        not reading["complete"] and "The run is incomplete: it may raise the state, never lower it.",
-        source and f"Inherited from {source} by a signed equivalence.",
+        *_beside(reading),
         status.moved_from and moved_words(status.moved, status.moved_from, status.state),
         not status.binding and "For comparison only: this framework does not govern the model.",
         names and f"Not yet read by a complete run for this level: {names}.",
     )
     return " ".join([part for part in parts if part])
+
+
+def _beside(reading: dict[str, Any]) -> Parts:
+    source = reading.get("from", "")
+    return (
+        reading["illustrative"] and "This is an illustrative line: the lab has not published its own.",
+        reading.get("set_after") and "The line was set after the result.",
+        not reading["complete"] and "The run is incomplete: it may raise the state, never lower it.",
+        source and f"Inherited from {source} by a signed equivalence.",
+    )
 
 
 def bring_up_to_date(status: LevelStatus, summary: Summary, reached: str, now: dt.datetime) -> None:

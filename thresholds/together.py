@@ -113,18 +113,23 @@ def _seen_now(taken: Sequence[Taken], statuses: Mapping[Place, LevelStatus]) -> 
     meanwhile: whoever flags it waits for these rows."""
     found = _evaluations(taken)
     keys = {evaluation.id: evaluation.key for evaluation in found}
-    added = {
-        (checkpoint, evaluation)
-        for (checkpoint, _), status in statuses.items()
-        for evaluation, key in keys.items()
-        if key in status.readings and adds_up(status.readings[key])
-    }
+    added = _added_up(keys, statuses)
     seen, validity = seen_of(added) if added else ({}, {})
     if unknown := keys.keys() - validity.keys():
         validity |= validity_of(unknown)
     for evaluation in found:
         evaluation.validity = validity[evaluation.id]
     return seen, {evaluation.id: (declared_of(evaluation), {}) for evaluation in found}
+
+
+def _added_up(keys: Mapping[int, str], statuses: Mapping[Place, LevelStatus]) -> set[Pair]:
+    """The pairs of these evaluations of which some row keeps what the looks add up to."""
+    return {
+        (checkpoint, evaluation)
+        for (checkpoint, _), status in statuses.items()
+        for evaluation, key in keys.items()
+        if key in status.readings and adds_up(status.readings[key])
+    }
 
 
 def _evaluations(taken: Iterable[Taken]) -> list[Evaluation]:
