@@ -131,6 +131,7 @@ def _database() -> dict[str, Any]:
             "init_command": "".join(f"PRAGMA {pragma};" for pragma in pragmas.split()),
         }
     else:
+        found["ENGINE"] = "database.postgresql"
         pool: dict[str, Any] = {"min_size": 2, "max_size": env.int("FSF_POOL", 8), "timeout": 10}
         found["OPTIONS"] = {
             **found.get("OPTIONS", {}),
