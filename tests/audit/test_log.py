@@ -15,6 +15,11 @@ COPY = (
     "INSERT INTO audit_entry (seq, at, actor_kind, actor, actor_id, action, about, data, previous_hash, hash) "
     "SELECT {}, at, actor_kind, actor, actor_id, action, about, data, previous_hash, 'h' FROM audit_entry WHERE seq = 1"
 )
+SEVERAL = (
+    "INSERT INTO audit_entry (seq, at, actor_kind, actor, actor_id, action, about, data, previous_hash, hash) "
+    "SELECT place, at, actor_kind, actor, actor_id, action, about, data, previous_hash, 'h' || place "
+    "FROM audit_entry, (SELECT {} AS place UNION ALL SELECT {}) AS places WHERE seq = 1"
+)
 ADA = Actor(Kind.PERSON, "Ada Safety", 1, Role.SAFETY_LEAD)
 
 
@@ -131,14 +136,25 @@ def test_a_name_that_is_too_long_for_the_column_never_stops_the_change_it_tells_
         COPY.format(5),
         COPY.format(2),
         COPY.format(0),
+        SEVERAL.format(3, 5),
+        SEVERAL.format(4, 5),
+        SEVERAL.format(0, 3),
     ],
 )
 def test_the_database_refuses_to_change_delete_or_misplace_an_entry(record, statement):
     record()
     record()
-    with pytest.raises(DatabaseError, match="audit entries are"), transaction.atomic(), connection.cursor() as cursor:
+    with pytest.raises(DatabaseError, match=r"audit entries are|audit_entry_pkey"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
     assert (Entry.objects.count(), log.verify()) == (2, None)
+
+
+def test_entries_in_order_may_come_in_one_statement(record):
+    record()
+    record()
+    with connection.cursor() as cursor:
+        cursor.execute(SEVERAL.format(3, 4))
+    assert list(Entry.objects.order_by("seq").values_list("seq", flat=True)) == [1, 2, 3, 4]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's own way to overwrite a row")
