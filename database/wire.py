@@ -170,7 +170,7 @@ def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], known: _
             to.pgconn.send_prepare(name, text)
             way.preparing[way.place] = name
             way.place += 1
-        told = [_listed(value) if type(value) is list else value for value in given]
+        told = [_listed(value) if type(value) is list else value for value in given] if list in map(type, given) else given
         to.pgconn.send_query_prepared(name, known.values.dump_sequence(told, [PyFormat.TEXT] * len(told)))
         places.append(way.place)
         way.place += 1

@@ -1,7 +1,8 @@
 """Statements written out for the way of every post, on PostgreSQL: composing one by the ORM takes longer than the database's answer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain, repeat
 from math import isfinite
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -16,10 +17,12 @@ from database.asking import tell
 Row = TypeVar("Row", bound=models.Model)
 Decoder = Callable[[Any], Any]
 Reader = Callable[[dict[str, Any]], tuple[Any, ...]]
+KINDS = models.FloatField, models.DateTimeField, models.JSONField  # which are not written as they are
+SIZES = (1, 2, 4, 8, 16, 32)  # rows that go by one statement
 
 
 class Unwritable(Exception):
-    """A value that JSON cannot carry as the database would hold it; the ORM is to try, or to refuse it."""
+    """A value that is not written here as the database would hold it; the ORM is to try, or to refuse it."""
 
 
 def quoted(model: type[models.Model], *names: str, of: str = "") -> str:
@@ -30,18 +33,37 @@ def quoted(model: type[models.Model], *names: str, of: str = "") -> str:
 
 
 def insert(rows: Sequence[models.Model], *, nameless: bool) -> None:
-    """Store a few new rows by one statement that may wait for the next; raises Unwritable where COPY or the ORM must."""
-    statement, names = _insertion(type(rows[0]), nameless=nameless)
-    tell(statement, as_json(rows, names))
+    """Store a few new rows by statements that may wait for the next; raises Unwritable where COPY or the ORM must."""
+    model = type(rows[0])
+    for values, count in in_parts(written(rows, _stored(model, nameless=nameless))):
+        tell(_insertion(model, count, nameless=nameless), *values)
 
 
 @cache
-def _insertion(model: type[models.Model], *, nameless: bool) -> tuple[str, tuple[str, ...]]:
-    """The statement that stores rows of a model, and the fields that it stores."""
-    about = model._meta  # noqa: SLF001 - as above
-    names = tuple(field.name for field in about.concrete_fields if not (nameless and field.primary_key))
-    table, columns = about.db_table, quoted(model, *names)
-    return f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM json_populate_recordset(NULL::"{table}", %s::json)', names  # noqa: S608
+def _stored(model: type[models.Model], *, nameless: bool) -> tuple[str, ...]:
+    """The fields of a new row, with its key or without."""
+    return tuple(field.name for field in model._meta.concrete_fields if not (nameless and field.primary_key))  # noqa: SLF001 - as above
+
+
+@cache
+def _insertion(model: type[models.Model], count: int, *, nameless: bool) -> str:
+    """The statement that stores up to so many rows of a model."""
+    fields = in_order(model, _stored(model, nameless=nameless))
+    columns = ", ".join([f'"{field.column}"' for field in fields])
+    never = next(field.column for field in fields if not field.null)
+    return f"""INSERT INTO "{model._meta.db_table}" ({columns})
+        SELECT {columns} FROM {told(fields, count)} WHERE "{never}" IS NOT NULL"""  # noqa: S608, SLF001 - names only
+
+
+def told(fields: "Sequence[models.Field[Any, Any]]", count: int) -> str:
+    """The rows that `in_parts` gives the values of, as a table `r`; those that were only filled up are all NULL."""
+    row = ", ".join([f"%s::{_type(field)}" for field in fields])
+    return f"""(VALUES {", ".join([f"({row})"] * count)}) r ({", ".join([f'"{field.column}"' for field in fields])})"""
+
+
+def _type(field: "models.Field[Any, Any]") -> str:
+    """How a statement calls a column's type; a cast to `varchar(9)` would cut what is too long, and the column refuses it."""
+    return "text" if isinstance(field, models.CharField) else str(field.cast_db_type(connection))
 
 
 def made(model: type[Row], rows: Iterable[Sequence[Any]]) -> list[Row]:
@@ -82,25 +104,56 @@ def _decoder(field: Any) -> Decoder:
     return quickly if type(field) is models.JSONField and field.decoder is None else slowly
 
 
-def as_json(rows: Sequence[models.Model], names: Sequence[str]) -> str:
-    """Some columns of rows as one JSON list for `json_populate_recordset`; raises Unwritable."""
-    read, columns = _columns(type(rows[0]), tuple(names))
+def in_parts(rows: Sequence[Sequence[object]]) -> Iterator[tuple[list[object], int]]:
+    """The values of rows for one statement after the other, and how many rows it is for: filled up by NULL to one of a few sizes, so that
+    few statements are prepared."""
+    for begin in range(0, len(rows), SIZES[-1]):
+        part = rows[begin : begin + SIZES[-1]]
+        count = next(size for size in SIZES if size >= len(part))
+        yield [*chain.from_iterable(part), *repeat(None, len(rows[0]) * (count - len(part)))], count
+
+
+def in_order(model: type[models.Model], names: Iterable[str]) -> "list[models.Field[Any, Any]]":
+    """Some fields of a model in the order in which `written` gives their values: by kind."""
+    fields = [field for field in map(model._meta.get_field, names) if isinstance(field, models.Field)]  # noqa: SLF001 - as above
+    return sorted(fields, key=_kind)
+
+
+def _kind(field: "models.Field[Any, Any]") -> int:
+    return next((kind for kind, some in enumerate(KINDS, 1) if isinstance(field, some)), 0)
+
+
+def written(rows: Sequence[models.Model], names: Sequence[str]) -> list[list[object]]:
+    """Some columns of rows, for psycopg to write, in the order of `in_order`; raises Unwritable."""
+    plain, numbers, times, documents = _readers(type(rows[0]), tuple(names))
     try:
-        return orjson.dumps([dict(zip(columns, _sound(read(row.__dict__)), strict=True)) for row in rows]).decode()
+        return [
+            [
+                *plain(held),
+                *map(_sound, numbers(held)),
+                *[None if each is None else orjson.dumps(each)[1:-1].decode() for each in times(held)],
+                *[None if each is None else orjson.dumps(each).decode() for each in documents(held)],
+            ]
+            for held in map(vars, rows)
+        ]
     except TypeError as wrong:
         raise Unwritable(str(wrong)) from wrong
 
 
 @cache
-def _columns(model: type[models.Model], names: tuple[str, ...]) -> tuple[Reader, tuple[str, ...]]:
-    """How the values of some fields are read from what a row holds, and their columns."""
-    about = model._meta  # noqa: SLF001 - as above
-    fields = [field for field in map(about.get_field, names) if isinstance(field, models.Field)]
-    read: Reader = itemgetter(*[field.attname for field in fields]) if len(fields) > 1 else lambda held: (held[fields[0].attname],)
-    return read, tuple(field.column or field.name for field in fields)
+def _readers(model: type[models.Model], names: tuple[str, ...]) -> list[Reader]:
+    """How the values of some fields are read from what a row holds, by kind."""
+    fields = in_order(model, names)
+    return [_reader([field.attname for field in fields if _kind(field) == kind]) for kind in range(len(KINDS) + 1)]
 
 
-def _sound(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if float in map(type, values) and not all(map(isfinite, [value for value in values if type(value) is float])):
+def _reader(names: Sequence[str]) -> Reader:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda held: tuple([held[name] for name in names])
+
+
+def _sound(value: float | None) -> float | None:
+    if value is not None and not isfinite(value):
         raise Unwritable("a number without end")
-    return values
+    return value

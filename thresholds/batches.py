@@ -35,7 +35,7 @@ _Lines = tuple[list[Group], bool]  # by level, and whether more than a run itsel
 def assess_many(*, stored: Sequence[Stored], now: dt.datetime, keep: Keep = keep_rows) -> list[list[Judged]]:
     """Judge runs that this transaction stored at `now`, in the order in which they arrived; by run what it did to each level.
 
-    A constant number of statements, whatever the number of runs and levels. `keep` stores assessments and sets their keys.
+    Few statements, whatever the number of runs: one more for every 32 levels. `keep` stores assessments and sets their keys.
     Raises Unjudgeable where the numbers of a run cannot be judged.
     """
     found: list[list[Judged]] = [[] for _ in stored]

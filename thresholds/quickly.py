@@ -13,7 +13,7 @@ from django.db import connection
 from database.asking import ask_all, is_quick, tell
 from database.wire import Question
 from evals.models import Evaluation
-from evals.prepared import Unwritable, as_json, made, quoted
+from evals.prepared import Unwritable, in_order, in_parts, made, quoted, told, written
 from thresholds.models import Equivalence, LevelStatus
 
 
@@ -36,17 +36,19 @@ def lock_places(places: Collection[tuple[int, int]]) -> list[LevelStatus]:
 
 
 @cache
-def _update(names: tuple[str, ...]) -> str:
-    columns = quoted(LevelStatus, *names)
-    return f"""UPDATE thresholds_levelstatus s SET ({columns}) = ROW({quoted(LevelStatus, *names, of="r")})
-        FROM json_populate_recordset(NULL::thresholds_levelstatus, %s::json) r WHERE s.id = r.id"""  # noqa: S608 - as above
+def _update(names: tuple[str, ...], count: int) -> str:
+    fields = in_order(LevelStatus, ("id", *names))
+    columns = [str(field.column) for field in fields if not field.primary_key]
+    return f"""UPDATE thresholds_levelstatus s SET ({", ".join(columns)}) = ROW({", ".join([f"r.{column}" for column in columns])})
+        FROM {told(fields, count)} WHERE s.id = r.id"""  # noqa: S608 - as above
 
 
 def write_rows(statuses: Sequence[LevelStatus], names: tuple[str, ...]) -> None:
     """Bring these fields of locked rows up to date; raises Unwritable where the ORM must."""
     if not is_quick():
         raise Unwritable(connection.vendor)
-    tell(_update(names), as_json(statuses, ("id", *names)))
+    for values, count in in_parts(written(statuses, ("id", *names))):
+        tell(_update(names, count), *values)
 
 
 HEIRS = f"""SELECT id FROM {Equivalence._meta.db_table} WHERE source_id = ANY(%s::bigint[]) AND ended IS NULL

@@ -3,7 +3,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from database.asking import ask, ask_all, is_quick, tell, together
 from evals.models import Evaluation, FrontierModel
-from evals.prepared import Unwritable, as_json, made, quoted
+from evals.prepared import Unwritable, made, quoted, written
 from evals.rows import store_rows
 from tests.database.conftest import prepare_anew
 
@@ -124,7 +124,7 @@ def test_a_reading_by_a_cursor_on_the_server_sees_what_was_told() -> None:
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_a_number_that_json_cannot_carry_is_not_written_as_null(evaluation: Evaluation, number: float) -> None:
+def test_a_number_without_end_is_the_orms_to_refuse(evaluation: Evaluation, number: float) -> None:
     evaluation.minimum = number
     with pytest.raises(Unwritable):
-        as_json([evaluation], ["minimum"])
+        written([evaluation], ["minimum"])

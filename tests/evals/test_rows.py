@@ -69,6 +69,22 @@ def test_rows_that_are_sent_in_parts_are_all_kept_in_their_order(run, monkeypatc
     assert list(kept) == [(f"m{number}", number / 8) for number in range(5)]
 
 
+@pytest.mark.parametrize("count", [1, 3, 32, 33, 70])
+@pytest.mark.parametrize("nameless", [False, True])
+def test_as_many_rows_are_kept_as_were_given(run, count, nameless):
+    wanted = {f"m{number}": number / 8 for number in range(count)}
+    store_rows([result(run, metric=metric, value=value) for metric, value in wanted.items()], nameless=nameless)
+    assert dict(run.results.exclude(metric="solved").values_list("metric", "value")) == wanted
+
+
+@on_postgres
+@pytest.mark.postgres
+def test_a_text_that_is_too_long_is_refused_and_not_cut(run):
+    with pytest.raises(DataError), transaction.atomic():
+        store_rows([result(run, metric="a", reason="x" * 201)])
+    assert run.results.count() == 1
+
+
 @on_postgres
 @pytest.mark.postgres
 def test_a_text_that_the_database_cannot_hold_is_refused(run):

@@ -1,12 +1,13 @@
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from evals.catalogue import register_checkpoint
-from tests.conftest import NIGHTLY
+from tests.conftest import NIGHTLY, on_postgres
 from thresholds import places
 from thresholds.models import CapabilityLevel, LevelStatus
 from thresholds.places import locked_places, rows_of
+from thresholds.quickly import write_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,28 @@ def test_rows_that_are_there_are_locked_in_one_statement_and_in_one_order(grid, 
 def test_a_row_that_was_seen_and_rolled_back_is_made_again(grid, now):
     places._known.update(grid)
     assert locked_places(grid, now).keys() == grid.keys()
+
+
+@on_postgres
+@pytest.mark.postgres
+def test_rows_are_brought_up_to_date_at_once_each_with_its_own(grid, now):
+    rows = list(locked_places(grid, now).values())[:5]
+    for number, row in enumerate(rows):
+        row.message, row.point, row.taken, row.readings = f"message {number}", number / 8, now, {"a": [number]}
+    write_rows(rows, ("message", "point", "taken", "readings"))
+    kept = {row.pk: (row.message, row.point, row.taken, row.readings) for row in LevelStatus.objects.filter(taken__isnull=False)}
+    assert kept == {row.pk: (row.message, row.point, row.taken, row.readings) for row in rows}
+
+
+@on_postgres
+@pytest.mark.postgres
+@pytest.mark.parametrize("wrong", [{"state": "c" * 13}, {"state": "unheard"}, {"state": None}])
+def test_a_row_brought_up_to_date_with_what_its_column_cannot_hold_is_refused_and_not_cut(grid, now, wrong):
+    (row, *_) = locked_places(grid, now).values()
+    vars(row).update(wrong)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        write_rows([row], ("state",))
+    assert LevelStatus.objects.get(pk=row.pk).state == "no_result"
 
 
 def test_one_query_finds_any_pairs(grid, now):
