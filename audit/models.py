@@ -15,7 +15,7 @@ class Entry(models.Model):
     about = models.CharField(max_length=120, help_text="what it was done to, for example crisis:4", db_index=True)
     data = models.JSONField(default=dict)
     previous_hash = models.CharField(max_length=64)
-    hash = models.CharField(max_length=64, unique=True)
+    hash = models.CharField(max_length=64)
 
     class Meta:
         verbose_name_plural = "entries"
