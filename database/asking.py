@@ -18,8 +18,8 @@ _ahead: ContextVar[dict[tuple[str, str], Rows] | None] = ContextVar("ahead", def
 
 
 def is_quick() -> bool:
-    """Whether the database takes these statements; not kept, for a rehearsal has one of its own for a while."""
-    return bool(connections[DEFAULT_DB_ALIAS].vendor == "postgresql")
+    """Whether the database takes these statements; not kept, for a rehearsal has one of its own for a while. Inside `together` it does."""
+    return _waiting.get() is not None or bool(connections[DEFAULT_DB_ALIAS].vendor == "postgresql")
 
 
 def ask(statement: str, *values: object) -> Rows:

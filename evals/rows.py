@@ -15,9 +15,7 @@ from database.asking import ask_all, is_quick, send_waiting, tell
 from database.wire import Question
 from evals.prepared import Unwritable, insert
 
-# the name of the sequence is looked up once: OFFSET 0 keeps the planner from asking for it with every number
-RESERVE = """SELECT array_agg(nextval(s.name)) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) AS s,
-generate_series(1, %s)"""
+RESERVE = "SELECT array_agg(nextval(%s::regclass)) FROM generate_series(1, %s)"
 Row = TypeVar("Row", bound=models.Model)
 Plan = tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]], frozenset[int]]
 FEW = 100  # rows that go by one statement, which may wait for the next; COPY is faster for more, but waits three times
@@ -26,7 +24,15 @@ PART = 1000  # rows; the database works on one part while the next is written
 
 def ids_question(model: type[models.Model], count: int) -> Question:
     """What `reserve_ids` asks of PostgreSQL."""
-    return RESERVE, (model._meta.db_table, count)  # noqa: SLF001 - Django's documented way to a model's table
+    return RESERVE, (_sequence(model._meta.db_table), count)  # noqa: SLF001 - Django's documented way to a model's table
+
+
+@cache
+def _sequence(table: str) -> str:
+    """What numbers the rows of a table; asked once, for looking it up took longer than a number."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+        return str(cursor.fetchone()[0])
 
 
 def reserve_ids(model: type[models.Model], count: int) -> Iterator[int]:
