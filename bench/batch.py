@@ -24,7 +24,7 @@ import orjson
 from bench.databases import Place, place
 from bench.load import WrongAnswer, bodies
 from bench.post_run import check_posted, environment, say
-from bench.servers import THREADS, NotServing, run, serving
+from bench.servers import NotServing, run, serving
 
 CLIENTS, SIZE, ROUNDS = 4, 10_000, 5
 GOAL = 10_000  # judged results a second
@@ -57,7 +57,8 @@ def product(where: Place, folder: Path, env: dict[str, str]) -> Iterator[Server]
     run("manage.py", "migrate", "--verbosity", "0", env=env)
     known = json.loads(run("-m", "bench.prepare", env=env))
     say("Starting the server ...")
-    with serving("fsf.wsgi:application", workers=where.workers, env=env, log=folder / "product.log", ready="GET /readyz") as port:
+    served = {"workers": where.workers, "threads": where.threads}
+    with serving("fsf.wsgi:application", **served, env=env, log=folder / "product.log", ready="GET /readyz") as port:
         yield Server(port, known["token"], known["checkpoints"])
 
 
@@ -108,7 +109,7 @@ def batch(checkpoints: Sequence[str], number: int, client: int) -> bytes:
 
 def table(found: list[list[Sent]], where: Place) -> str:
     """The rounds, for people."""
-    server = f"granian WSGI, {where.workers} worker{'s' * (where.workers > 1)} of {THREADS} threads"
+    server = f"granian WSGI, {where.workers} worker{'s' * (where.workers > 1)} of {where.threads} threads"
     lines = [
         f"POST {PATH}, the whole way: {where.name}, {server}",
         f"{CLIENTS} clients at once, {SIZE:,} runs with one judged result each in a batch",

@@ -42,7 +42,7 @@ def place(folder: Path) -> Iterator[Place]:
     """A new, empty database, and its end."""
     url = server()
     if url is None:
-        yield Place(f"sqlite:///{folder / 'bench.sqlite3'}", "SQLite", workers=1)
+        yield Place(f"sqlite:///{folder / 'bench.sqlite3'}", "SQLite", workers=1, threads=4)  # as `manage.py up` starts it
         return
     name = f"fsf_bench_{os.getpid()}"
     with psycopg.connect(url, autocommit=True) as connection:

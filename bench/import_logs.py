@@ -21,7 +21,7 @@ from bench.importing.logs import make_logs
 from bench.load import WrongAnswer
 from bench.peers.environments import NotInstalled, environment_of
 from bench.post_run import environment, say
-from bench.servers import ROOT, THREADS, NotServing, free_port, granian, run, started, wait
+from bench.servers import ROOT, NotServing, free_port, granian, run, started, wait
 
 FEW, TIMES_FASTER, FLAT = 100, 5.0, 1.2  # logs; the goals: how much faster, and how much more memory for ten times the logs
 REQUIREMENTS = Path(__file__).parent / "importing" / "requirements.txt"
@@ -79,7 +79,8 @@ def _waited(process: "subprocess.Popen[bytes]") -> resource.struct_rusage:
 def product(where: Place, env: dict[str, str], folder: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     """The product serving, as its port and its first process."""
     port, log = free_port(), folder / "product.log"
-    with started(granian("fsf.wsgi:application", workers=where.workers, port=port), folder=ROOT, env=env, log=log) as process:
+    command = granian("fsf.wsgi:application", workers=where.workers, threads=where.threads, port=port)
+    with started(command, folder=ROOT, env=env, log=log) as process:
         wait(process, port, "GET /readyz", log)
         yield port, process
 
@@ -169,7 +170,7 @@ def measure(where: Place, env: dict[str, str], folder: Path, asked: argparse.Nam
 
 def table(found: Found, where: Place, asked: argparse.Namespace) -> str:
     """Seconds, ratio and memory, for people."""
-    size = f"granian WSGI, {where.workers} x {THREADS} threads"
+    size = f"granian WSGI, {where.workers} x {where.threads} threads"
     lines = [
         f"{asked.logs:,} Inspect logs of 4 to 6 samples, 50 checkpoints; fsf import into the product on {where.name} ({size}): stored,",
         "judged, audited; beside inspect_ai.analysis.evals_df of the same logs. A server just started for each import.",

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-THREADS = 4  # for each server process, as `manage.py up` starts the product
+THREADS = 8  # for each server process, as the product is deployed
 READY_SECONDS = 90
 
 

@@ -22,6 +22,8 @@ from typing import BinaryIO, Self
 
 from django.conf import settings
 
+from database.asking import is_quick
+
 PR_SET_PDEATHSIG = 1
 STOP_GRACE = 10.0
 LAST_LINES = 15
@@ -71,7 +73,8 @@ class Child:
 def plan(*, host: str, port: int) -> list[Process]:
     """The processes that serve at `host` and `port`: beat lives in the worker, unless Redis makes several workers possible."""
     python = (sys.executable, "-m")
-    server = ("--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1", "--blocking-threads", "4")
+    threads = "8" if is_quick() else "4"  # PostgreSQL stores what comes at the same time together; SQLite has one writer anyway
+    server = ("--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1", "--blocking-threads", threads)
     quiet = ("--log-level", "warning", "--workers-kill-timeout", "5", "--no-ws")
     web = Process("web", (*python, "granian", *server, *quiet, "fsf.wsgi:application"))
     celery = (*python, "celery", "-A", "fsf", "--quiet")

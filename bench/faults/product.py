@@ -44,7 +44,8 @@ class Product:
 
     def start(self) -> None:
         """Start the server and wait until it is ready; raises NotServing."""
-        log, command = self.folder / "product.log", granian("fsf.wsgi:application", workers=self.where.workers, port=self.port)
+        log, size = self.folder / "product.log", {"workers": self.where.workers, "threads": self.where.threads}
+        command = granian("fsf.wsgi:application", **size, port=self.port)
         process = self._running.enter_context(started(command, folder=ROOT, env=self.env, log=log))
         self._group = process.pid
         wait(process, self.port, "GET /readyz", log)

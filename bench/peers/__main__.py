@@ -47,7 +47,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6, help="of each side in each round, about")
     parser.add_argument("--without", action="append", default=[], choices=["mlflow", "bare"])
-    parser.add_argument("--processes", type=int, choices=[1, 2, 4, 8], help="of the product and of the bare function, 8 threads in all")
+    parser.add_argument("--processes", type=int, choices=[1, 2, 4, 8], help="of the product and of the bare function")
     return parser.parse_args()
 
 
@@ -155,7 +155,7 @@ def main() -> None:
         folder = Path(name)
         try:
             with place(folder) as made:
-                where = made if asked.processes is None else replace(made, workers=asked.processes, threads=CLIENTS // asked.processes)
+                where = made if asked.processes is None else replace(made, workers=asked.processes)
                 env = environment(where, folder)
                 with sides(where, folder, env, asked.without) as (chosen, url):
                     found = measure(chosen, asked.rounds, asked.seconds)

@@ -74,7 +74,8 @@ def measure(where: Place, env: dict[str, str], folder: Path, sizes: list[int]) -
     for size in sizes:
         say(f"Storing runs until there are {size:,} ...")
         newest = int(run("-m", "bench.reading.fill", str(size), env=env))
-        with serving("fsf.wsgi:application", workers=where.workers, env=env, log=folder / "product.log", ready="GET /readyz") as port:
+        served = {"workers": where.workers, "threads": where.threads}
+        with serving("fsf.wsgi:application", **served, env=env, log=folder / "product.log", ready="GET /readyz") as port:
             for name, path in reads(known["checkpoints"], newest).items():
                 found.setdefault(name, []).append(timed(port, known["token"], path))
     return found
