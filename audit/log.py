@@ -64,7 +64,7 @@ def _settled(value: Any) -> Any:
 
 
 def _settled_parts(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: part if type(part) in PLAIN else _settled(part) for key, part in values.items()}
+    return {str(key): part if type(part) in PLAIN else _settled(part) for key, part in values.items()}
 
 
 @contextmanager

@@ -18,8 +18,15 @@ _ahead: ContextVar[dict[tuple[str, str], Rows] | None] = ContextVar("ahead", def
 
 
 def is_quick() -> bool:
-    """Whether the database takes these statements; not kept, for a rehearsal has one of its own for a while. Inside `together` it does."""
-    return _waiting.get() is not None or bool(connections[DEFAULT_DB_ALIAS].vendor == "postgresql")
+    """Whether the database takes these statements; not kept, for a rehearsal has one of its own for a while."""
+    return bool(connections[DEFAULT_DB_ALIAS].vendor == "postgresql")
+
+
+def give_back() -> None:
+    """Give this thread's connection back to its pool, for it is about to wait for threads that need one."""
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.connection is not None and not here.in_atomic_block and getattr(here, "pool", None) is not None:
+        here.close()
 
 
 def ask(statement: str, *values: object) -> Rows:

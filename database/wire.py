@@ -67,8 +67,10 @@ def send_off(questions: Sequence[Question], *, past: object = None) -> None:
     here = _ready(questions, past)
     to = here.connection
     with here.wrap_database_errors:
+        known = _known(to)
+        written = _written(questions, known)
         try:
-            _send(to, questions, _known(to))
+            _send(to, written, known)
             to.pgconn.flush()  # what it cannot take at once goes with the next exchange
         except BaseException:
             _close(to)
@@ -107,8 +109,9 @@ def _close(to: "psycopg.Connection[Any]") -> None:
 
 def _exchange(to: "psycopg.Connection[Any]", questions: Sequence[Question], *, commit: bool) -> list[Rows]:
     known = _known(to)
+    written = _written(questions, known)
     try:
-        places = _send(to, questions, known)
+        places = _send(to, written, known)
         if commit:
             to.pgconn.send_query_params(b"COMMIT", None)
         to.pgconn.pipeline_sync()
@@ -161,17 +164,25 @@ def _values(to: "psycopg.Connection[Any]") -> Any:
     return Transformer(adapters)
 
 
-def _send(to: "psycopg.Connection[Any]", questions: Iterable[Question], known: _Known) -> list[int]:
+def _written(questions: Iterable[Question], known: _Known) -> list[tuple[str, Any]]:
+    """The statements with their values as they are sent; what cannot be written is raised before anything is on its way."""
+    written = []
+    for statement, given in questions:
+        told = [_listed(value) if type(value) is list else value for value in given] if list in map(type, given) else given
+        written.append((statement, known.values.dump_sequence(told, [PyFormat.TEXT] * len(told))))
+    return written
+
+
+def _send(to: "psycopg.Connection[Any]", written: Iterable[tuple[str, Any]], known: _Known) -> list[int]:
     """Send all of them; the place of each one's result among all results that are on their way."""
     way, places = known.way or _opened(to, known), []
-    for statement, given in questions:
+    for statement, values in written:
         name, text = _named(statement, known.losses)
         if name not in known.names and name not in way.preparing.values():
             to.pgconn.send_prepare(name, text)
             way.preparing[way.place] = name
             way.place += 1
-        told = [_listed(value) if type(value) is list else value for value in given] if list in map(type, given) else given
-        to.pgconn.send_query_prepared(name, known.values.dump_sequence(told, [PyFormat.TEXT] * len(told)))
+        to.pgconn.send_query_prepared(name, values)
         places.append(way.place)
         way.place += 1
     return places

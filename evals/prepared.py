@@ -1,6 +1,7 @@
 """Statements written out for the way of every post, on PostgreSQL: composing one by the ORM takes longer than the database's answer."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cache
 from itertools import chain, repeat
 from math import isfinite
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models, transaction
 from django.db.models.base import ModelState
 
 from database.asking import tell
@@ -25,18 +26,28 @@ class Unwritable(Exception):
     """A value that is not written here as the database would hold it; the ORM is to try, or to refuse it."""
 
 
-def quoted(model: type[models.Model], *names: str, of: str = "") -> str:
-    """The columns of a model, or some of its fields' columns, as a statement names them, those of the table `of` it calls so."""
-    chosen = [model._meta.get_field(name) for name in names] or model._meta.concrete_fields  # noqa: SLF001 - Django's documented way
-    said = [f'"{field.column}"' for field in chosen if isinstance(field, models.Field)]
+def quoted(model: type[models.Model], *, of: str = "") -> str:
+    """The columns of a model as a statement names them, those of the table `of` it calls so."""
+    said = [f'"{field.column}"' for field in model._meta.concrete_fields]  # noqa: SLF001 - Django's documented way
     return ", ".join(f"{of}.{column}" if of else column for column in said)
 
 
 def insert(rows: Sequence[models.Model], *, nameless: bool) -> None:
     """Store a few new rows by statements that may wait for the next; raises Unwritable where COPY or the ORM must."""
     model = type(rows[0])
-    for values, count in in_parts(written(rows, _stored(model, nameless=nameless))):
-        tell(_insertion(model, count, nameless=nameless), *values)
+    values, never = written(rows, _stored(model, nameless=nameless)), _never(model, nameless=nameless)
+    if None in [each[never] for each in values]:
+        raise Unwritable("a row that the database must refuse, and not take for one that was only filled up")
+    parts = list(in_parts(values))
+    with transaction.atomic(savepoint=False) if len(parts) > 1 else nullcontext():
+        for part, count in parts:
+            tell(_insertion(model, count, nameless=nameless), *part)
+
+
+@cache
+def _never(model: type[models.Model], *, nameless: bool) -> int:
+    """The place of a value that no row of a model is without."""
+    return next(place for place, field in enumerate(in_order(model, _stored(model, nameless=nameless))) if not field.null)
 
 
 @cache
@@ -50,7 +61,7 @@ def _insertion(model: type[models.Model], count: int, *, nameless: bool) -> str:
     """The statement that stores up to so many rows of a model."""
     fields = in_order(model, _stored(model, nameless=nameless))
     columns = ", ".join([f'"{field.column}"' for field in fields])
-    never = next(field.column for field in fields if not field.null)
+    never = fields[_never(model, nameless=nameless)].column
     return f"""INSERT INTO "{model._meta.db_table}" ({columns})
         SELECT {columns} FROM {told(fields, count)} WHERE "{never}" IS NOT NULL"""  # noqa: S608, SLF001 - names only
 
@@ -136,7 +147,7 @@ def written(rows: Sequence[models.Model], names: Sequence[str]) -> list[list[obj
             ]
             for held in map(vars, rows)
         ]
-    except TypeError as wrong:
+    except (TypeError, OverflowError) as wrong:
         raise Unwritable(str(wrong)) from wrong
 
 

@@ -18,7 +18,7 @@ from evals.prepared import Unwritable, insert
 RESERVE = "SELECT array_agg(nextval(%s::regclass)) FROM generate_series(1, %s)"
 Row = TypeVar("Row", bound=models.Model)
 Plan = tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]], frozenset[int]]
-FEW = 100  # rows that go by one statement, which may wait for the next; COPY is faster for more, but waits three times
+FEW = 100  # rows that go by statements which may wait for the next; COPY is faster for more, but waits three times
 PART = 1000  # rows; the database works on one part while the next is written
 
 
@@ -32,7 +32,10 @@ def _sequence(table: str) -> str:
     """What numbers the rows of a table; asked once, for looking it up took longer than a number."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
-        return str(cursor.fetchone()[0])
+        (found,) = cursor.fetchone()
+    if found is None:
+        raise LookupError(f"nothing numbers the rows of {table}")
+    return str(found)
 
 
 def reserve_ids(model: type[models.Model], count: int) -> Iterator[int]:

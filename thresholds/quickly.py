@@ -38,7 +38,7 @@ def lock_places(places: Collection[tuple[int, int]]) -> list[LevelStatus]:
 @cache
 def _update(names: tuple[str, ...], count: int) -> str:
     fields = in_order(LevelStatus, ("id", *names))
-    columns = [str(field.column) for field in fields if not field.primary_key]
+    columns = [f'"{field.column}"' for field in fields if not field.primary_key]
     return f"""UPDATE thresholds_levelstatus s SET ({", ".join(columns)}) = ROW({", ".join([f"r.{column}" for column in columns])})
         FROM {told(fields, count)} WHERE s.id = r.id"""  # noqa: S608 - as above
 

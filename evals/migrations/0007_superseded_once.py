@@ -3,8 +3,8 @@
 from django.db import migrations
 
 FEW = (
-    "CREATE UNIQUE INDEX run_superseded_once ON evals_evalrun (supersedes_id) WHERE supersedes_id IS NOT NULL",
     "ALTER TABLE evals_evalrun DROP CONSTRAINT IF EXISTS evals_evalrun_supersedes_id_key",
+    "CREATE UNIQUE INDEX run_superseded_once ON evals_evalrun (supersedes_id) WHERE supersedes_id IS NOT NULL",
 )
 ALL = (
     "ALTER TABLE evals_evalrun ADD CONSTRAINT evals_evalrun_supersedes_id_key UNIQUE (supersedes_id)",

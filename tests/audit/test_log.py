@@ -106,6 +106,7 @@ def test_gathering_nothing_touches_nothing(django_assert_num_queries):
         {"nested": {"list": [1e17, {"deep": (3.0, None, True)}]}},
         {"big": 2**64, "small": -(2**63), "true": True, "nothing": None},
         {"\uffff": "\x01\x1f\x7f\x85\b\f\n\r\t/", "\U00010000": "", "Z": "z", "a": '"\\'},
+        {"by number": {10: 1, 9: {2: "a", 10: "b"}}},
         {"text": "é\u2028 \U0001f600 'quote\" \\ </script>", "": "", "key with spaces": None},
     ],
 )

@@ -52,6 +52,21 @@ def test_after_a_refusal_nothing_is_run_and_the_connection_is_good():
     assert slugs() == ["later"]
 
 
+def ask_after_something_was_sent_off(value):
+    tell(INSERT, "first")
+    send_off()
+    ask("SELECT %s::text", value)
+
+
+@pytest.mark.parametrize("value", ["a\0b", object()])
+def test_a_value_that_cannot_be_written_is_refused_before_anything_is_sent_and_the_connection_is_good(value):
+    with transaction.atomic():
+        exchange([(INSERT, ["kept"])])
+        with pytest.raises(DatabaseError), transaction.atomic(), together():
+            ask_after_something_was_sent_off(value)
+        assert slugs() == ["kept"]
+
+
 def test_a_statement_that_cannot_be_prepared_is_refused_each_time():
     for _ in range(2):
         with pytest.raises(ProgrammingError) as wrong, transaction.atomic():

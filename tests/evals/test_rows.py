@@ -77,6 +77,22 @@ def test_as_many_rows_are_kept_as_were_given(run, count, nameless):
     assert dict(run.results.exclude(metric="solved").values_list("metric", "value")) == wanted
 
 
+@pytest.mark.parametrize("nameless", [False, True])
+def test_a_row_without_what_every_row_has_is_refused_and_not_left_out(run, nameless):
+    rows = [result(run, metric="a"), result(run, metric="b"), result(run, metric="c")]
+    vars(rows[1])["run_id"] = rows[1]._state.fields_cache["run"] = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        store_rows(rows, nameless=nameless)
+    assert run.results.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_go_by_several_statements_are_kept_all_or_not_at_all(run):
+    with pytest.raises(IntegrityError):
+        store_rows([result(run, metric=f"m{min(number, 35)}") for number in range(40)], nameless=True)
+    assert run.results.count() == 1
+
+
 @on_postgres
 @pytest.mark.postgres
 def test_a_text_that_is_too_long_is_refused_and_not_cut(run):

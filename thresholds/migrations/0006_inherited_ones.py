@@ -3,8 +3,8 @@
 from django.db import migrations
 
 FEW = (
-    "CREATE INDEX assessment_inherited ON thresholds_assessment (inherited_id) WHERE inherited_id IS NOT NULL",
     "DROP INDEX IF EXISTS thresholds_assessment_inherited_id_a2e66ce9",
+    "CREATE INDEX assessment_inherited ON thresholds_assessment (inherited_id) WHERE inherited_id IS NOT NULL",
 )
 ALL = (
     "CREATE INDEX thresholds_assessment_inherited_id_a2e66ce9 ON thresholds_assessment (inherited_id)",
