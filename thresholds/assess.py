@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from thresholds.governing import line_facts, lines_at, lines_for, lines_of, publ
 from thresholds.judging import judge
 from thresholds.models import Assessment, Crossing, Equivalence, Framework, LevelStatus, Threshold
 from thresholds.places import Place, lock, locked_statuses
-from thresholds.repeated import Arrived, Pair, Run, seen_of, settled
+from thresholds.repeated import Arrived, Pair, Run, counted_at, pairs_of, rows_with, seen_of, settled
 from thresholds.standing import bring_up_to_date, cross, explain, reached_together, rebuild
 
 SHOWN = (
@@ -219,13 +220,14 @@ def _corrected_since(run: EvalRun, now: dt.datetime) -> bool:
 
 
 def _read_elsewhere_anew(run: EvalRun, cases: Sequence[_Case], now: dt.datetime, later: Collection[int]) -> None:
-    """A correction may name another checkpoint or evaluation: what the run it supersedes was judged for is read without it."""
+    """A correction may name another checkpoint or evaluation: what the run it supersedes was judged for, or counted at as a look, is
+    read without it."""
     if run.supersedes_id is None:
         return
-    places = list(
-        Assessment.objects.filter(run_id=run.supersedes_id).order_by("level_id", "checkpoint_id").values_list("checkpoint", "level")
-    )
+    places = set(Assessment.objects.filter(run_id=run.supersedes_id).values_list("checkpoint", "level"))
     touched = [*places, *(case.place for case in cases)]  # locked at once, for another may come to them in another order
-    lock(LevelStatus.objects.filter(checkpoint__in={place[0] for place in touched}, level__in={place[1] for place in touched}))
-    for checkpoint_id, level_id in places:
+    rows = LevelStatus.objects.filter(checkpoint__in={place[0] for place in touched}, level__in={place[1] for place in touched})
+    pairs = set(pairs_of([run.supersedes_id]).values())
+    lock(rows | rows_with(pairs) if pairs else rows)
+    for checkpoint_id, level_id in sorted(places.union(*counted_at(pairs).values()), key=itemgetter(1, 0)):
         rebuild(checkpoint_id=checkpoint_id, level_id=level_id, now=now, later=later)

@@ -21,6 +21,7 @@ from thresholds.governing import in_force, published
 from thresholds.models import Assessment, Equivalence, Framework
 from thresholds.places import Place, Places, lock, make_places, rows_of
 from thresholds.quickly import lock_heirs
+from thresholds.repeated import counted_at, pairs_of
 from thresholds.statistics import InvalidMeasurement
 from thresholds.taken import Group, Taken, groups_in
 from thresholds.together import Keep, Unjudgeable, judge_together, keep_rows
@@ -132,9 +133,12 @@ def _apart(taken: Sequence[Taken], sources: set[int]) -> set[int]:
 
 
 def _corrected(superseded: Mapping[int, int]) -> dict[int, set[Place]]:
-    """By run what the run that it supersedes was judged for; a run that had only started was judged by nothing."""
+    """By run what the run that it supersedes was judged for, or counted at as a look; a run that had only started was judged by nothing."""
     found = defaultdict[int, set[Place]](set)
     if superseded:
+        pairs = pairs_of(superseded)
+        counted = counted_at(pairs.values())
+        found.update({superseded[run]: set(counted[pair]) for run, pair in pairs.items() if counted[pair]})
         for run, *place in Assessment.objects.filter(run__in=superseded).values_list("run", "checkpoint", "level"):
             found[superseded[run]].add((place[0], place[1]))
     return found

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from database.asking import ask
 from evals.models import EvalResult, EvalRun
@@ -20,7 +20,8 @@ from evals.passing import TaskRule, outcome_of
 from thresholds.decided import facts_of, line_of
 from thresholds.evidence import Ledger, Reading, adds_up, contested, newest_complete, remember, settle
 from thresholds.measured import measurement_of
-from thresholds.models import Threshold
+from thresholds.models import Equivalence, LevelStatus, Threshold
+from thresholds.places import Place
 from thresholds.pooling import Look, Pooled, judge_looks
 from thresholds.tallies import Looks, TaskMeans
 from thresholds.verdicts import Line
@@ -215,6 +216,31 @@ def counting_runs(pairs: Iterable[Pair]) -> QuerySet[EvalRun]:
         superseded_by__isnull=True,
         results__metric=F("evaluation__metric"),
     )
+
+
+def pairs_of(runs: Iterable[int]) -> dict[int, Pair]:
+    """By run its checkpoint and evaluation; not of what measured nothing, which no look can count."""
+    measured = EvalRun.objects.filter(pk__in=list(runs), results__metric=F("evaluation__metric"))
+    return {run: (checkpoint, evaluation) for run, checkpoint, evaluation in measured.values_list("pk", "checkpoint", "evaluation")}
+
+
+def rows_with(pairs: Iterable[Pair]) -> QuerySet[LevelStatus]:
+    """The rows that may count runs of some pairs: at their checkpoints and what inherits from them, of levels with a line on them."""
+    wanted = list(pairs)
+    checkpoints, evaluations = {checkpoint for checkpoint, _ in wanted}, {evaluation for _, evaluation in wanted}
+    heirs = Equivalence.objects.filter(source__in=checkpoints).values("checkpoint")
+    levels = Threshold.objects.filter(evaluation__in=evaluations).values("level")
+    return LevelStatus.objects.filter(Q(checkpoint__in=checkpoints) | Q(checkpoint__in=heirs), level__in=levels)
+
+
+def counted_at(pairs: Iterable[Pair]) -> dict[Pair, set[Place]]:
+    """By pair, where its looks are added up: they count every run of the pair, also one that only another version read."""
+    found: dict[Pair, set[Place]] = {pair: set() for pair in pairs}
+    for checkpoint, level, readings in rows_with(found).values_list("checkpoint", "level", "readings") if found else ():
+        for reading in (each for slots in readings.values() for each in slots.values() if "looks" in each):
+            if (pair := (reading["looks"]["pair"][0], reading["looks"]["pair"][1])) in found:
+                found[pair].add((checkpoint, level))
+    return found
 
 
 SEEN = """SELECT count(run.id), sum(run.id), evaluation.validity

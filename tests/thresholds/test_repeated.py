@@ -13,9 +13,12 @@ from evals.submissions import parse
 from tests.conftest import NIGHTLY, run_body
 from tests.thresholds.test_queries import store_more
 from thresholds import repeated
+from thresholds.assess import assess
+from thresholds.batches import assess_many
 from thresholds.governing import lines_of
 from thresholds.models import LevelStatus
 from thresholds.repeated import counting_runs, in_doubt, pooled_of, seen_of, settled
+from thresholds.withdrawal import withdraw_run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("aurora")]
 
@@ -111,6 +114,46 @@ def test_a_run_that_is_stored_and_not_judged_yet_is_no_look(small, post, now):
     post(10, 100, day=-7)
     assert (newest()["looks"]["seen"][0], newest()["pooled"]["alert"]["looks"], newest()["pooled"]["alert"]["clears"]) == (2, 2, False)
     assert waiting.run not in counting_runs([(waiting.run.checkpoint_id, waiting.run.evaluation_id)])
+
+
+@pytest.fixture
+def two_versions(enact, aurora, now):
+    """The small framework in a second version since five days ago, and a second checkpoint."""
+    enact()
+    enact(version="2.0", effective_from=(now - dt.timedelta(days=5)).date().isoformat())
+    register_checkpoint(model=aurora.model, fields={"slug": "aurora-2", "name": "Aurora 2"}, actor=NIGHTLY, now=now)
+
+
+def withdrawn(run, ada, now):
+    withdraw_run(run_id=run.pk, reason="wrong weights", actor=ada.as_actor(), now=now)
+
+
+def corrected(run, ada, now):
+    stored = _elsewhere(run, now)
+    assess(run=stored.run, results=stored.results, now=now, stored_now=True)
+
+
+def corrected_in_a_batch(run, ada, now):
+    stored = _elsewhere(run, now)
+    assess_many(stored=[(stored.run, stored.results)], now=now)
+
+
+def _elsewhere(run, now):
+    completed = run.completed.isoformat()
+    body = run_body(0, 500, external_id=run.external_id, supersedes=run.pk, checkpoint="aurora-2", completed=completed)
+    return record_run(submission=parse(body), actor=NIGHTLY, now=now, judged=now)
+
+
+@pytest.mark.usefixtures("two_versions")
+@pytest.mark.parametrize("taken_back", [withdrawn, corrected, corrected_in_a_batch])
+def test_what_cleared_together_with_a_run_that_only_the_version_before_read_is_clear_no_longer_without_it(post, ada, now, taken_back):
+    before = post(0, 500, day=-9)["id"]  # came late, and its checkpoint did not stand by the new version yet
+    post(19, 100, day=-2)
+    post(12, 100, day=-1)
+    row = LevelStatus.objects.filter(level__framework__version="2.0", checkpoint__slug="aurora-1")
+    assert (row.get().reading_state, row.get().readings["ctf@1"]["complete"]["pooled"]["alert"]["looks"]) == ("clear", 3)
+    taken_back(EvalRun.objects.get(pk=before), ada, now)
+    assert (row.get().reading_state, row.get().readings["ctf@1"]["complete"]["pooled"]["alert"]["looks"]) == ("watch", 2)
 
 
 def test_the_runs_that_count_are_the_same_asked_of_one_pair_and_of_many(enact, aurora, post, now):
