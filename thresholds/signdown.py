@@ -12,8 +12,9 @@ from evals.models import EvalRun
 from thresholds.evidence import summarise
 from thresholds.governing import line_facts, lines_at, rule_of
 from thresholds.models import LevelStatus, SignDown
-from thresholds.repeated import pooled_of
+from thresholds.repeated import pooled_of, settled
 from thresholds.reported import differs
+from thresholds.standing import bring_up_to_date
 
 
 class NothingToSignDown(Refused):
@@ -36,6 +37,7 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
     if not reason.strip():
         raise Refused("Say why the state is signed down; the reason is kept with the signature.")
     status = LevelStatus.objects.select_for_update(of=("self",)).select_related("level__framework", "checkpoint").get(pk=status_id)
+    _count_again(status, now)
     if not lowerable(status):
         raise NothingToSignDown(
             f"{status.checkpoint} at {status.level} stands at {status.state} and the evidence says {status.reading_state}: "
@@ -55,7 +57,7 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
     )
     status.state, status.since, status.episode = status.reading_state, now, status.episode + 1
     status.differs = differs(status.reported, status.state)
-    status.save(update_fields=["state", "since", "episode", "differs"])
+    status.save()
     log.record(
         action="thresholds.status.sign_down",
         about=f"status:{status.pk}",
@@ -71,6 +73,12 @@ def sign_down(*, status_id: int, reason: str, actor: Actor, now: dt.datetime) ->
         },
     )
     return signed
+
+
+def _count_again(status: LevelStatus, now: dt.datetime) -> None:
+    """Let the row say what all looks together say now: one that only another version read was not counted when it came."""
+    status.readings = settled(status.readings, lines_at(status.level))
+    bring_up_to_date(status, summarise(status.readings, line_facts(status.level), rule_of(status.level)), "no_result", now)
 
 
 def _evidence(status: LevelStatus) -> dict[str, Any]:

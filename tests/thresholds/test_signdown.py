@@ -41,6 +41,17 @@ def test_a_reached_state_is_lowered_by_a_signature_to_what_the_evidence_says(lat
     assert (signed.state_before, signed.state, signed.episode, signed.signed_by, signed.at) == ("alert", "clear", 1, ada, now)
 
 
+def test_a_look_that_only_the_version_after_read_counts_against_a_signature(enact, post, ada, now):
+    enact(version="2.0", effective_from=(now - dt.timedelta(days=5)).date().isoformat())
+    post(0, 300, day=-9)
+    post(42, 100, day=-20)
+    old = LevelStatus.objects.get()
+    assert (old.state, old.reading_state) == ("alert", "clear")
+    post(60, 100, day=-1)
+    with pytest.raises(NothingToSignDown, match=r"the evidence says watch.* 3 looks together"):
+        sign_down(status_id=old.pk, reason="The grader was broken.", actor=ada.as_actor(), now=now)
+
+
 def test_a_signature_is_audited_with_its_reason(latched, lower):
     lower(reason="  Grader fault. ")
     entry = Entry.objects.get(action="thresholds.status.sign_down")
