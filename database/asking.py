@@ -22,13 +22,6 @@ def is_quick() -> bool:
     return bool(connections[DEFAULT_DB_ALIAS].vendor == "postgresql")
 
 
-def give_back() -> None:
-    """Give this thread's connection back to its pool, for it is about to wait for threads that need one."""
-    here = connections[DEFAULT_DB_ALIAS]
-    if here.connection is not None and not here.in_atomic_block and getattr(here, "pool", None) is not None:
-        here.close()
-
-
 def ask(statement: str, *values: object) -> Rows:
     """The rows that a statement answers."""
     return ask_all((statement, values))[0]

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from crises.receiving import Outcome, receive_runs
 from crises.response import Answer, receive_run
-from database.asking import give_back, is_quick
+from database.asking import is_quick
 from evals.storing import Posted
 
 MOST = 32
@@ -136,7 +136,4 @@ def receive_gathered(post: Posted) -> Answer:
 
     Inside a transaction of the caller's own it is stored alone, in that transaction.
     """
-    if connection.in_atomic_block:
-        return _store_alone(post)
-    give_back()
-    return _gathering.receive(post)
+    return _store_alone(post) if connection.in_atomic_block else _gathering.receive(post)

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from database.asking import give_back, is_quick
+from database.asking import is_quick
 from database.postgresql.base import DatabaseWrapper
 
 
@@ -44,19 +44,6 @@ def test_a_connection_that_was_lost_while_it_lay_unused_is_not_given_out(backend
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [lost])
     monkeypatch.setattr("database.postgresql.base.SURE", 0.0)
     assert number(backend) != lost
-
-
-@pytest.mark.django_db
-def test_who_waits_for_others_gives_its_connection_back_but_not_amid_a_transaction(backend, monkeypatch):
-    monkeypatch.setattr("database.asking.connections", {"default": backend})
-    backend.ensure_connection()
-    backend.in_atomic_block = True
-    give_back()
-    assert backend.connection is not None
-    backend.in_atomic_block = False
-    give_back()
-    give_back()
-    assert (backend.connection, len(backend.pool._pool)) == (None, 2)
 
 
 @pytest.mark.django_db
