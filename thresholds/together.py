@@ -225,9 +225,7 @@ def _lasting(reads: list[_Read]) -> list[_Read]:
             slots[kind] = slots_of(_as_said(read))
         evaluation, moment = read.taken.pair[1], (run.completed, run.id)
         for slot in slots[kind]:
-            stands = newest.get((evaluation, slot))
-            if stands is None or stands[0] < moment:
-                newest[evaluation, slot] = moment, index
+            newest[evaluation, slot] = max(newest.get((evaluation, slot), (moment, index)), (moment, index))
     return [reads[index] for index in sorted({index for _, index in newest.values()})]
 
 
